@@ -1,0 +1,41 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+file_argument = click.argument("file", type=click.Path(path_type=Path), default="burst.yaml")
+run_argument = click.argument("run", required=False)
+
+
+def output_option(function: Function) -> Function:
+    """`-o json` for programs; people get text."""
+    return click.option(
+        "-o",
+        "--output",
+        type=click.Choice(["text", "json"]),
+        default="text",
+        show_default=True,
+        help="What is printed on standard output.",
+    )(function)
+
+
+def target_option(function: Function) -> Function:
+    """`-t local` over what the file says."""
+    return click.option("-t", "--target", metavar="TARGET", help="Where, instead of the file's own target.")(function)
+
+
+def results_option(function: Function) -> Function:
+    """Where outputs and the receipt go."""
+    return click.option(
+        "--results",
+        type=click.Path(path_type=Path, file_okay=False),
+        metavar="DIR",
+        help="Where outputs and the receipt go; results/RUN by default.",
+    )(function)

@@ -1,0 +1,236 @@
+"""Spec + catalogue + run → Design. One function; the rest of the file is its parts in the order of use."""
+
+from __future__ import annotations
+
+import graphlib
+
+from provisioner import units
+from provisioner.catalog.table import Catalogue, InstanceType
+from provisioner.design import model
+from provisioner.findings import Finding, error, warning
+from provisioner.spec.model import Group, Job, Needs, Spec, TargetRef
+
+EMBEDDED = ("local", "nspawn")
+# What a group is that says nothing of itself, and the least head.
+_PLAIN = Needs()
+_HEAD = Needs.model_validate({"cores": 2, "memory": "8GiB"})
+# Slurm reserves it for the system; a machine never has what its type is sold as (DESIGN decision 11).
+_MEMORY_SHARE = 0.95
+
+
+def decide(
+    spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef
+) -> tuple[model.Design, tuple[Finding, ...]]:
+    """Decide everything. With an error among the findings the Design stands but may not be created."""
+    found: list[Finding] = []
+    native = target.name not in EMBEDDED
+    cloud = target.name if native else _cloud_of(spec)
+    groups = tuple(_group(name, group, catalogue, cloud, native, found) for name, group in spec.groups.items())
+    by_name = {group.name: group for group in groups}
+    design = model.Design(
+        run=run,
+        name=spec.name,
+        target=target.name,
+        region=target.region,
+        head=_head(spec, catalogue, cloud, native),
+        groups=groups,
+        filesystems=tuple(
+            model.Filesystem(mount=mount, type=fs.type, size=fs.size, id=fs.id) for mount, fs in spec.filesystems.items()
+        ),
+        software=model.Software(packages=spec.software.packages, setup=spec.software.setup),
+        jobs=tuple(_job(name, spec, by_name, found) for name in _order(spec)),
+        ttl=spec.limits.ttl,
+        idle=spec.limits.idle,
+        budget=float(spec.limits.cost) if spec.limits.cost is not None else None,
+        estimate=model.Estimate(hourly=0.0, hourly_max=0.0, total_max=0.0, basis="this machine: nothing is billed"),
+    )
+    if native:
+        design = design.model_copy(update={"estimate": _estimate(design)})
+    return design, tuple(found)
+
+
+def _cloud_of(spec: Spec) -> str | None:
+    """The cloud that a file was written for, when it is rehearsed on this machine."""
+    return next((t.name for t in spec.target if t.name not in EMBEDDED), None)
+
+
+def _group(
+    name: str, group: Group, catalogue: Catalogue, cloud: str | None, native: bool, found: list[Finding]
+) -> model.Group:
+    nodes = tuple(_named(name, t, catalogue, found) for t in group.instance) or (
+        _fitting(name, group.needs or _PLAIN, catalogue, cloud, native, found),
+    )
+    known = tuple(node for node in nodes if node is not None) or (_declared(group.needs or _PLAIN),)
+    return model.Group(
+        name=name,
+        min=group.nodes.min,
+        max=group.nodes.max,
+        node=_least(known),
+        alternatives=known,
+        spot=group.spot,
+        fabric=group.fabric,
+    )
+
+
+def _named(group: str, name: str, catalogue: Catalogue, found: list[Finding]) -> model.Node | None:
+    kind = catalogue.named(name)
+    if kind is None:
+        fix = "`burst catalog` has the known ones; or say what a node needs: {cores: …, memory: …}"
+        found.append(error("instance", f"groups.{group}: the type {name!r} is not in the catalogue", fix))
+        return None
+    return _node(kind)
+
+
+def _fitting(
+    group: str, needs: Needs, catalogue: Catalogue, cloud: str | None, native: bool, found: list[Finding]
+) -> model.Node | None:
+    """On a cloud the cheapest type that fits; a rehearsal of a file without a cloud is declared as it asks."""
+    if cloud is None:
+        return _declared(needs)
+    kind = catalogue.fits(
+        cloud, cores=needs.cores, memory_mib=needs.memory // units.MIB, gpus=needs.gpus, models=needs.gpu
+    )
+    if kind is not None:
+        return _node(kind)
+    what = f"groups.{group}: no type of {cloud} in the catalogue has {needs.cores} cores, {units.show_size(needs.memory)}"
+    what += f", {needs.gpus} GPUs {' or '.join(needs.gpu)}".rstrip() if needs.gpus else ""
+    if native:
+        found.append(error("instance", what, "ask for less, or name a type"))
+        return None
+    found.append(warning("instance", what, "declared here as the file asks"))
+    return _declared(needs)
+
+
+def _node(kind: InstanceType) -> model.Node:
+    return model.Node(
+        instance=kind.name,
+        cpus=kind.vcpus,
+        cores=kind.cores,
+        memory_mib=int(kind.memory_mib * _MEMORY_SHARE),
+        gpus=kind.gpus,
+        gpu=gres_type(kind.gpu),
+        price=kind.on_demand,
+        spot_price=kind.spot,
+        arch=kind.arch,
+    )
+
+
+def gres_type(model_name: str) -> str:
+    """A GPU model as Slurm's gres type: one word, lower case, as `--gpus=l4:1` is written."""
+    return model_name.lower().replace(" ", "_")
+
+
+def _declared(needs: Needs) -> model.Node:
+    """Exactly what was asked for."""
+    gpu = gres_type(needs.gpu[0]) if needs.gpus and needs.gpu else ""
+    return model.Node(
+        instance="as declared",
+        cpus=needs.cores,
+        cores=needs.cores,
+        memory_mib=needs.memory // units.MIB,
+        gpus=needs.gpus,
+        gpu=gpu,
+        price=0.0,
+        spot_price=0.0,
+    )
+
+
+def _least(nodes: tuple[model.Node, ...]) -> model.Node:
+    """What is true of every type of a group: Slurm must never be promised more than the machine it may get."""
+    first = nodes[0]
+    return first.model_copy(
+        update={
+            "cpus": min(n.cpus for n in nodes),
+            "cores": min(n.cores for n in nodes),
+            "memory_mib": min(n.memory_mib for n in nodes),
+            "gpus": min(n.gpus for n in nodes),
+        }
+    )
+
+
+def _head(spec: Spec, catalogue: Catalogue, cloud: str | None, native: bool) -> model.Node:
+    if spec.head.instance != "auto":
+        kind = catalogue.named(spec.head.instance)
+        if kind is not None:
+            return _node(kind)
+    if cloud is not None:
+        kind = catalogue.fits(cloud, cores=_HEAD.cores, memory_mib=_HEAD.memory // units.MIB, gpus=0, models=())
+        if kind is not None:
+            return _node(kind)
+    return _declared(_HEAD)
+
+
+def _order(spec: Spec) -> tuple[str, ...]:
+    """Each job after what it needs; otherwise as the file has them."""
+    graph = {name: job.needs for name, job in spec.jobs.items()}
+    return tuple(graphlib.TopologicalSorter(graph).static_order())
+
+
+def _job(name: str, spec: Spec, groups: dict[str, model.Group], found: list[Finding]) -> model.Job:
+    job = spec.jobs[name]
+    group = groups[job.group if job.group is not None else next(iter(groups))]
+    found.extend(_asks_too_much(name, job, group))
+    return model.Job(
+        name=name,
+        group=group.name,
+        script=job.script,
+        command=job.command,
+        needs=job.needs,
+        options=_options(job, group.name),
+        env=dict(job.env),
+        inputs=job.inputs,
+        outputs=tuple(model.Output(path=o.path, optional=o.optional) for o in job.outputs),
+    )
+
+
+def _options(job: Job, group: str) -> tuple[str, ...]:
+    """sbatch's options for what the file says; what it leaves out is the script's own affair (sbatch(1))."""
+    asked: dict[str, int | str | None] = {
+        "partition": group,
+        "array": job.array,
+        "nodes": job.nodes,
+        "ntasks": job.tasks,
+        "ntasks-per-node": job.tasks_per_node,
+        "cpus-per-task": job.cpus_per_task,
+        "gpus": job.gpus,
+        "gpus-per-node": job.gpus_per_node,
+        "mem": f"{-(-job.memory // units.MIB)}M" if job.memory is not None else None,
+        "time": units.slurm_time(min(job.time, 365 * 86400)) if job.time is not None else None,
+    }
+    return tuple(f"--{option}={value}" for option, value in asked.items() if value is not None)
+
+
+def _asks_too_much(name: str, job: Job, group: model.Group) -> list[Finding]:
+    """What one node of the group could never give: the job would wait for ever."""
+    node, found = group.node, []
+    per_node = (job.tasks_per_node or 1) * (job.cpus_per_task or 1)
+    if per_node > node.cpus:
+        found.append(f"{per_node} CPUs on a node, a node of {group.name} has {node.cpus}")
+    if (job.tasks or 1) * (job.cpus_per_task or 1) > node.cpus * (job.nodes or group.max):
+        total = (job.tasks or 1) * (job.cpus_per_task or 1)
+        found.append(f"{total} CPUs, {job.nodes or group.max} nodes of {group.name} have {node.cpus * (job.nodes or group.max)}")
+    if job.memory is not None and job.memory // units.MIB > node.memory_mib:
+        found.append(f"{units.show_size(job.memory)}, a node of {group.name} has {units.show_size(node.memory_mib * units.MIB)}")
+    if (job.gpus_per_node or 0) > node.gpus:
+        found.append(f"{job.gpus_per_node} GPUs on a node, a node of {group.name} has {node.gpus}")
+    if (job.gpus or 0) > node.gpus * (job.nodes or group.max):
+        found.append(f"{job.gpus} GPUs, {job.nodes or group.max} nodes of {group.name} have {node.gpus * (job.nodes or group.max)}")
+    fix = "ask for less, or give the group bigger nodes"
+    return [error("too-much", f"jobs.{name} asks for {text}", fix) for text in found]
+
+
+def _estimate(design: model.Design) -> model.Estimate:
+    """Machines only, on demand unless the group is `spot: only`: what a bill has beside them is not counted yet."""
+
+    def price(group: model.Group) -> float | None:
+        return group.node.spot_price if group.spot == "only" else group.node.price
+
+    head, prices = design.head.price, [price(g) for g in design.groups]
+    basis = "machines only, from the bundled catalogue"
+    if head is None or any(p is None for p in prices):
+        return model.Estimate(hourly=None, hourly_max=None, total_max=None, basis=basis)
+    low = head + sum((p or 0.0) * g.min for p, g in zip(prices, design.groups, strict=True))
+    high = head + sum((p or 0.0) * g.max for p, g in zip(prices, design.groups, strict=True))
+    return model.Estimate(
+        hourly=round(low, 4), hourly_max=round(high, 4), total_max=round(high * design.ttl / 3600, 2), basis=basis
+    )

@@ -1,0 +1,131 @@
+"""The Design's shape. It serialises to JSON with `model_dump_json`."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Part(BaseModel):
+    """Frozen and closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Run(Part):
+    """The identity that everything of a run carries. `expires` is in epoch seconds."""
+
+    id: str
+    owner: str
+    expires: int
+
+
+class Node(Part):
+    """What one machine is, as Slurm is told. `cpus` are what Slurm schedules; memory in MiB; price in USD an hour."""
+
+    instance: str
+    cpus: int
+    cores: int
+    memory_mib: int
+    gpus: int = 0
+    gpu: str = ""
+    price: float | None = None
+    spot_price: float | None = None
+    arch: str = "x86_64"
+
+
+class Group(Part):
+    """A Slurm partition: nodes `<name>-1` … `<name>-<max>`, of which the first `min` are always there."""
+
+    name: str
+    min: int
+    max: int
+    node: Node
+    alternatives: tuple[Node, ...] = ()
+    spot: str
+    fabric: str
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The names of the nodes that are always there."""
+        return tuple(f"{self.name}-{i}" for i in range(1, self.min + 1))
+
+
+class Filesystem(Part):
+    """A shared folder. `size` in bytes."""
+
+    mount: str
+    type: str
+    size: int
+    id: str | None
+
+
+class Output(Part):
+    """A pattern in the job's folder."""
+
+    path: str
+    optional: bool
+
+
+class Job(Part):
+    """One submission. `options` are sbatch's, decided; `script` and `inputs` are relative to the file's folder."""
+
+    name: str
+    group: str
+    script: str | None
+    command: str | None
+    needs: tuple[str, ...]
+    options: tuple[str, ...]
+    env: dict[str, str]
+    inputs: tuple[str, ...]
+    outputs: tuple[Output, ...]
+
+
+class Software(Part):
+    """The distribution's packages, and a script of the user's."""
+
+    packages: tuple[str, ...]
+    setup: str | None
+
+
+class Estimate(Part):
+    """What it costs, in USD: for each hour with the nodes that are always there, with all, and at most for its life.
+
+    None where a price is not known. `basis` says what is counted.
+    """
+
+    hourly: float | None
+    hourly_max: float | None
+    total_max: float | None
+    basis: str
+
+
+class Design(Part):
+    """The whole decision. `jobs` are in an order in which each comes after what it needs; times in seconds."""
+
+    version: int = 1
+    run: Run
+    name: str
+    target: str
+    region: str | None
+    head: Node
+    groups: tuple[Group, ...]
+    filesystems: tuple[Filesystem, ...]
+    software: Software
+    jobs: tuple[Job, ...]
+    ttl: int
+    idle: int
+    budget: float | None
+    estimate: Estimate
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The names of all nodes that are always there."""
+        return tuple(name for group in self.groups for name in group.fixed)
+
+    def group(self, name: str) -> Group:
+        """The group of that name."""
+        return next(g for g in self.groups if g.name == name)
+
+    def job(self, name: str) -> Job:
+        """The job of that name."""
+        return next(j for j in self.jobs if j.name == name)

@@ -1,0 +1,5 @@
+"""How commands and bytes get to a cluster's head. In: command lines, files. Out: what was printed, files with checksums.
+
+`base` has the Protocol, `subprocess` the one that stays on this machine; `process` is the one subprocess call of
+the program. `jobs` and `lifecycle` call an Executor; a target makes it.
+"""

@@ -1,0 +1,86 @@
+"""The Executor that stays on this machine: the head is here."""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from provisioner.executor import process
+from provisioner.executor.base import Copy, FileDigest
+from provisioner.executor.transfer import copy_hashed
+from provisioner.executor.process import Completed
+
+# What a login on a Debian or Ubuntu machine has. The caller's own PATH and secrets are not handed to jobs:
+# a job finds here what it would find on a cloud's machine.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def login_environment() -> dict[str, str]:
+    """The environment of a fresh login of the user who calls."""
+    user = pwd.getpwuid(os.getuid())
+    return {
+        "PATH": PATH,
+        "HOME": os.environ.get("HOME", user.pw_dir),
+        "USER": user.pw_name,
+        "LOGNAME": user.pw_name,
+        "SHELL": user.pw_shell if os.access(user.pw_shell, os.X_OK) and "nologin" not in user.pw_shell else "/bin/sh",
+        "LANG": os.environ.get("LANG", "C.UTF-8"),
+        "TERM": os.environ.get("TERM", "dumb"),
+    }
+
+
+class SubprocessExecutor:
+    """`environment` is what every command there has beside a login's; `home` is the folder a shell starts in."""
+
+    def __init__(self, environment: Mapping[str, str], home: str, prefix: Sequence[str] = ()) -> None:
+        self._environment = {**login_environment(), **environment}
+        self._home = home
+        self._prefix = tuple(prefix)
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        cwd: str | None = None,
+        env: Mapping[str, str] | None = None,
+        stdin: bytes | None = None,
+        timeout: float | None = 60,
+        check: bool = True,
+    ) -> Completed:
+        environment = {**self._environment, **(env or {})}
+        return process.call(argv, cwd=cwd or self._home, env=environment, stdin=stdin, timeout=timeout, check=check)
+
+    def python(self, script: Path, request: dict[str, Any]) -> Any:
+        # -S: what it needs is in the standard library, and site-packages cost more to find than the work itself.
+        argv = [sys.executable, "-I", "-S", str(script)]
+        answer = process.call(argv, stdin=json.dumps(request).encode(), timeout=None)
+        return json.loads(answer.stdout)
+
+    def send(self, copies: Sequence[Copy]) -> list[FileDigest]:
+        return _all(lambda copy: copy_hashed(str(copy.here), copy.there), copies)
+
+    def fetch(self, copies: Sequence[Copy]) -> list[FileDigest]:
+        return _all(lambda copy: copy_hashed(copy.there, str(copy.here)), copies)
+
+    def read(self, path: str, offset: int, limit: int) -> bytes:
+        try:
+            with open(path, "rb", buffering=0) as stream:
+                stream.seek(offset)
+                return stream.read(limit)
+        except FileNotFoundError:
+            return b""
+
+    def shell(self, argv: Sequence[str]) -> int:
+        command = list(argv) or [self._environment["SHELL"]]
+        return process.interactive([*self._prefix, *command], cwd=self._home, env=self._environment)
+
+
+def _all(one: Callable[[Copy], FileDigest], copies: Sequence[Copy]) -> list[FileDigest]:
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
+        return list(pool.map(one, copies, chunksize=64))

@@ -1,0 +1,135 @@
+"""Watch: ask slurmctld until every job is over; tell what changes; follow logs; help what is stuck."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from provisioner import clock
+from provisioner.events import Events
+from provisioner.executor.base import Executor
+from provisioner.executor.process import CommandFailed
+from provisioner.jobs.follow import Follower
+from provisioner.jobs.model import Submitted
+from provisioner.slurm import ask
+from provisioner.slurm.states import NodeState, Task
+
+# A question costs slurmctld about a millisecond and us ten; a job that ends is seen this much later at most.
+_QUICKEST, _SLOWEST = 0.05, 1.0
+# Dead nodes are looked for this often, in seconds.
+_NODES_EVERY = 2.0
+# So many answers may fail in a row before the cluster counts as gone: a slurmctld that is busy answers late.
+_DEAF = 5
+
+Tasks = dict[str, tuple[Task, ...]]
+
+
+class Watch:
+    """One watch over one set of jobs. `tasks` is what is known so far, also when the watch was broken off."""
+
+    def __init__(self, executor: Executor, submitted: Mapping[str, Submitted], events: Events) -> None:
+        self.tasks: Tasks = {}
+        self._executor = executor
+        self._submitted = dict(submitted)
+        self._events = events
+        self._told: dict[tuple[str, int | None], str] = {}
+        self._failed = 0
+        self._nodes_asked = clock.monotonic()
+
+    def until_over(self, heal: Callable[[Sequence[str]], None], follow: Follower | None, expires: float) -> None:
+        """Return when every job is over. At `expires` (epoch seconds) jobs are cancelled, so that they can be collected.
+
+        `heal` is given the names of nodes that died.
+        """
+        pause, expired = _QUICKEST, False
+        while True:
+            changed = self.look()
+            if follow is not None:
+                follow.read(self.tasks)
+            if self.over():
+                return
+            if not expired and clock.now() >= expires:
+                expired = True
+                self._events.say("expired", "the cluster's life ends: jobs are cancelled and collected")
+                self.cancel()
+            self._release_requeued()
+            if clock.monotonic() - self._nodes_asked > _NODES_EVERY:
+                self._nodes_asked = clock.monotonic()
+                self._look_after_nodes(heal)
+            pause = _QUICKEST if changed else min(pause * 1.2, _SLOWEST)
+            clock.sleep(pause)
+
+    def over(self) -> bool:
+        """Whether all jobs have ended for good."""
+        return all(
+            name in self.tasks and self.tasks[name] and all(task.over for task in self.tasks[name]) for name in self._submitted
+        )
+
+    def look(self) -> bool:
+        """Ask once; whether anything changed. Raises CommandFailed when slurmctld does not answer any more."""
+        try:
+            every = ask.jobs(self._run)
+            self._failed = 0
+        except CommandFailed:
+            self._failed += 1
+            if self._failed > _DEAF:
+                raise
+            return False
+        for name, job in self._submitted.items():
+            self.tasks[name] = tuple(task for task in every if task.job_id == job.slurm_id)
+        return self._tell()
+
+    def cancel(self) -> None:
+        """End what is not over yet."""
+        left = [job.slurm_id for name, job in self._submitted.items() if not all(t.over for t in self.tasks.get(name, ())) or name not in self.tasks]
+        if left:
+            ask.cancel(self._run, left)
+
+    def _run(self, argv: Sequence[str]) -> str:
+        return self._executor.run(argv, env=ask.ENVIRONMENT).stdout
+
+    def _tell(self) -> bool:
+        changed = False
+        for name, tasks in self.tasks.items():
+            for task in tasks:
+                key, state = (name, task.index), f"{task.state} {task.restarts}"
+                if self._told.get(key) == state:
+                    continue
+                self._told[key] = state
+                changed = True
+                label = name if task.index is None else f"{name}[{task.index}]"
+                detail = f" on {task.nodes}" if task.nodes and task.state == "RUNNING" else ""
+                if task.over and task.state != "COMPLETED":
+                    detail = f" ({task.reason}, exit code {task.exit_code})"
+                self._events.say(
+                    "job.state",
+                    f"{label} {task.state}{detail}",
+                    job=name,
+                    index=task.index,
+                    state=task.state,
+                    nodes=task.nodes,
+                    exit_code=task.exit_code if task.over else None,
+                    restarts=task.restarts,
+                )
+        return changed
+
+    def _release_requeued(self) -> None:
+        """Slurm holds a requeued job for two minutes (BeginTime); its node's death was not its fault."""
+        for tasks in self.tasks.values():
+            for task in tasks:
+                if task.state == "PENDING" and task.restarts and task.reason == "BeginTime":
+                    ask.release(self._run, task.job_id)
+
+    def _look_after_nodes(self, heal: Callable[[Sequence[str]], None]) -> None:
+        try:
+            nodes = ask.nodes(self._run)
+        except CommandFailed:
+            return
+        dead = [node.name for node in nodes.values() if _dead(node)]
+        if dead:
+            self._events.say("node.dead", f"{', '.join(dead)} does not answer", nodes=dead)
+            ask.fail(self._run, dead, "burst: does not answer")
+            heal(dead)
+
+
+def _dead(node: NodeState) -> bool:
+    return node.powered and not node.responding and node.state not in ("powering_up", "powering_down")

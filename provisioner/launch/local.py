@@ -1,0 +1,113 @@
+"""Nodes on this machine: each is one slurmd under its own name. All or nothing, as on a cloud.
+
+Standard library only; copied as it is into a run's folder, where Slurm's ResumeProgram and SuspendProgram call it:
+
+    python3 launch.py resume|suspend TEMPLATE.json HOSTLIST
+
+A template has `slurmd` (the command line, with {node} for the name), `env`, `logs` (a folder), `root` (the run's
+folder) and `scontrol`. A process belongs to a node when its environment says so: slurmd and slurmstepd carry
+BURST_NODE, a job's tasks SLURMD_NODENAME (srun(1)).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+Template = dict[str, Any]
+
+
+def launch(names: Sequence[str], template: Template, market: str = "on-demand") -> dict[str, int]:
+    """Start a slurmd for each name and answer their process ids. Raises OSError after ending what it began.
+
+    `market` is the contract's; this machine has one only.
+    """
+    end(names, template)
+    started: dict[str, int] = {}
+    try:
+        for name in names:
+            started[name] = _slurmd(name, template)
+    except OSError:
+        end(list(started), template)
+        raise
+    return started
+
+
+def _slurmd(name: str, template: Template) -> int:
+    argv = [part.replace("{node}", name) for part in template["slurmd"]]
+    for folder in ("spool", "tmp"):
+        os.makedirs(os.path.join(template["root"], folder, name), exist_ok=True)
+    log = os.open(os.path.join(template["logs"], f"{name}.console"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    try:
+        return subprocess.Popen(
+            argv,
+            env={**template["env"], "BURST_NODE": name},
+            cwd=template["root"],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        ).pid
+    finally:
+        os.close(log)
+
+
+def end(names: Sequence[str], template: Template) -> None:
+    """End every process of these nodes, as switching a machine off would."""
+    wanted = set(names)
+    for _ in range(50):
+        pids = [pid for pid, node in _processes(template) if node in wanted]
+        if not pids:
+            return
+        for pid in pids:
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+        time.sleep(0.01)
+
+
+def _processes(template: Template) -> Iterator[tuple[int, str]]:
+    """(process id, node) of everything that runs on a node of this run."""
+    root = template["root"]
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit():
+            continue
+        try:
+            with open(f"/proc/{entry}/environ", "rb") as stream:
+                raw = stream.read()
+        except OSError:
+            continue
+        if root.encode() not in raw:
+            continue
+        env = dict(item.split("=", 1) for item in raw.decode(errors="replace").split("\0") if "=" in item)
+        if env.get("BURST_ROOT") == root and "BURST_NODE" in env:
+            yield int(entry), env["BURST_NODE"]
+        elif env.get("SLURM_CONF") == f"{root}/slurm.conf" and "SLURMD_NODENAME" in env:
+            yield int(entry), env["SLURMD_NODENAME"]
+
+
+def main(argv: Sequence[str]) -> int:
+    """What slurmctld calls."""
+    verb, path, hosts = argv
+    with open(path, encoding="utf-8") as stream:
+        template = json.load(stream)
+    listed = subprocess.run(
+        [*template["scontrol"], "show", "hostnames", hosts], env=template["env"], capture_output=True, check=True, text=True
+    )
+    names = listed.stdout.split()
+    if verb == "resume":
+        launch(names, template)
+    else:
+        end(names, template)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

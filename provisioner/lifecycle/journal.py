@@ -1,0 +1,40 @@
+"""The journal: one line for each intent, on the disk before the act. It is what a dead run leaves behind to be read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from provisioner import files
+from provisioner.events import Event
+
+
+class Journal:
+    """Append-only JSON lines: {"time", "step", …}."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __call__(self, event: Event) -> None:
+        """As a sink of events: keeps the steps, and returns when they are on the disk (fsync(2))."""
+        if event.kind == "step":
+            files.append(self.path, json.dumps({"time": event.time, **event.data}))
+
+    def steps(self) -> list[dict[str, Any]]:
+        """What was intended, in order. A last line cut short by a crash is no intent: its act never began."""
+        try:
+            lines = self.path.read_text(encoding="utf-8").splitlines()
+        except OSError:
+            return []
+        steps = []
+        for line in lines:
+            try:
+                steps.append(json.loads(line))
+            except ValueError:
+                continue
+        return steps
+
+    def last(self, step: str) -> dict[str, Any] | None:
+        """The latest intent of that name."""
+        return next((entry for entry in reversed(self.steps()) if entry.get("step") == step), None)

@@ -1,0 +1,83 @@
+"""Before anything exists: file → Spec → Design, and everything that speaks against it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner import clock
+from provisioner.catalog.table import bundled
+from provisioner.design import model
+from provisioner.design.decide import decide
+from provisioner.errors import Invalid, Refused
+from provisioner.findings import Finding, errors
+from provisioner.lifecycle import state
+from provisioner.report.receipt import Phase
+from provisioner.spec.load import FileRefused, Loaded, load
+from provisioner.spec.model import TargetRef, parse_target
+from provisioner.targets.base import Target
+from provisioner.targets.registry import open_target
+
+
+@dataclass(frozen=True)
+class Work:
+    """A file that may be run, and everything decided. `folder` is where its relative paths start."""
+
+    file: Path
+    folder: Path
+    design: model.Design
+    findings: tuple[Finding, ...]
+    target: Target
+    phases: tuple[Phase, ...]
+
+
+class PreflightRefused(Refused):
+    """A check before creation said no; `findings` has everything that was noticed."""
+
+    def __init__(self, findings: tuple[Finding, ...], target: str) -> None:
+        found = errors(findings)
+        super().__init__(
+            f"preflight on {target}: {len(found)} thing{'s' if len(found) != 1 else ''} must be mended first",
+            why="nothing was created",
+            fix="see the findings above",
+        )
+        self.findings = findings
+
+
+def decided(file: Path, target: str | None = None, run_id: str | None = None) -> tuple[Loaded, model.Design, tuple[Finding, ...]]:
+    """Read the file and decide everything. Raises FileRefused (all of the file's findings), or Invalid for `target`."""
+    loaded = load(file)
+    reference = _reference(loaded, target)
+    now = int(clock.now())
+    run = model.Run(
+        id=run_id or state.new_run_id(loaded.spec.name), owner=state.caller(), expires=now + loaded.spec.limits.ttl
+    )
+    design, found = decide(loaded.spec, bundled(), run, reference)
+    if errors(found):
+        raise FileRefused(file, (*loaded.findings, *(_placed(f, file) for f in found)))
+    return loaded, design, (*loaded.findings, *found)
+
+
+def _placed(finding: Finding, file: Path) -> Finding:
+    return finding if finding.file is not None else finding.model_copy(update={"file": str(file)})
+
+
+def _reference(loaded: Loaded, target: str | None) -> TargetRef:
+    if target is None:
+        return loaded.spec.target[0]
+    try:
+        return parse_target(target)
+    except ValueError as problem:
+        raise Invalid(str(problem), fix="burst run FILE -t local") from problem
+
+
+def prepare(file: Path, target: str | None = None) -> Work:
+    """Everything before creation. Raises FileRefused (exit 2) or PreflightRefused (exit 3) with every finding."""
+    started, at = clock.monotonic(), clock.now()
+    loaded, design, findings = decided(file, target)
+    place = open_target(design.target)
+    findings = (*findings, *place.preflight(design))
+    if errors(findings):
+        raise PreflightRefused(findings, design.target)
+    phase = Phase(name="preflight", started_at=clock.utc(at), seconds=round(clock.monotonic() - started, 3))
+    return Work(file, loaded.source.folder, design, findings, place, (phase,))

@@ -1,0 +1,144 @@
+"""A run's record while it goes on: its events, its phases, what became of its jobs. It ends as the Receipt."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from provisioner import clock, files
+from provisioner.design.model import Design
+from provisioner.errors import BurstError, ExitCode, Interrupted
+from provisioner.events import Event, Events, Sink
+from provisioner.findings import Finding, errors
+from provisioner.jobs.model import JobResult
+from provisioner.lifecycle.state import RunState
+from provisioner.report.receipt import Cost, Phase, Problem, Receipt, Status
+from provisioner.targets.base import Resource
+
+_STATUS: dict[ExitCode, Status] = {
+    ExitCode.DONE: "done",
+    ExitCode.BUG: "bug",
+    ExitCode.NOT_CREATED: "not-created",
+    ExitCode.JOB_FAILED: "job-failed",
+    ExitCode.OUTPUTS: "outputs-missing",
+    ExitCode.LEFTOVER: "left-over",
+    ExitCode.INTERRUPTED: "interrupted",
+}
+
+
+class Record:
+    """What happened so far. `events` goes to the journal first, then to DIR/events.jsonl, then to the screen."""
+
+    def __init__(self, design: Design, state: RunState, results: Path, sinks: Sequence[Sink]) -> None:
+        self.design = design
+        self.state = state
+        self.results = results
+        self.jobs: dict[str, JobResult] = {}
+        self.findings: list[Finding] = []
+        self.remains: tuple[Resource, ...] = ()
+        self.phases: list[Phase] = []
+        self._problem: BaseException | None = None
+        self._started, self._at = clock.monotonic(), clock.now()
+        self.events = Events(design.run.id, [state.journal, _to_file(results / "events.jsonl"), *sinks])
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Time a stretch, and tell of its beginning and end; it counts however it ends."""
+        started, at = clock.monotonic(), clock.now()
+        self.events.say("phase.started", name, phase=name)
+        try:
+            yield
+        finally:
+            seconds = round(clock.monotonic() - started, 3)
+            self.phases.append(Phase(name=name, started_at=clock.utc(at), seconds=seconds))
+            self.events.say("phase.ended", name, phase=name, seconds=seconds)
+
+    def found(self, *findings: Finding) -> None:
+        """Keep what was noticed, and tell it."""
+        for finding in findings:
+            self.findings.append(finding)
+            self.events.say("finding", finding.message, level=finding.level.value, code=finding.code, fix=finding.fix)
+
+    def stopped(self, problem: BaseException) -> None:
+        """Keep what ended the run early; the first such thing is what the receipt tells."""
+        if self._problem is None:
+            self._problem = problem
+            message = problem.message if isinstance(problem, BurstError) else _name(problem)
+            self.events.say("stopped", message)
+
+    def reraise_bug(self) -> None:
+        """What nobody foresaw goes on to the boundary, now that everything is taken down."""
+        if self._problem is not None and not isinstance(self._problem, BurstError | Interrupted):
+            raise self._problem
+
+    def exit_code(self) -> ExitCode:
+        """What is left comes before what was interrupted, that before what failed, that before what is missing."""
+        if self.remains:
+            return ExitCode.LEFTOVER
+        if isinstance(self._problem, Interrupted):
+            return ExitCode.INTERRUPTED
+        if isinstance(self._problem, BurstError):
+            return self._problem.exit_code
+        if self._problem is not None:
+            return ExitCode.BUG
+        if any(job.state != "COMPLETED" for job in self.jobs.values()):
+            return ExitCode.JOB_FAILED
+        wrong = any(job.missing for job in self.jobs.values()) or any(f.code == "output" for f in errors(self.findings))
+        return ExitCode.OUTPUTS if wrong else ExitCode.DONE
+
+    def receipt(self, *, status: Status | None = None) -> Receipt:
+        """As it stands now, also written to DIR/receipt.json."""
+        code = self.exit_code()
+        estimate = self.design.estimate.total_max
+        place = self.design.target + (f"/{self.design.region}" if self.design.region else "")
+        receipt = Receipt(
+            run_id=self.design.run.id,
+            name=self.design.name,
+            target=place,
+            status=status or _STATUS[code],
+            exit_code=int(code),
+            started_at=self.phases[0].started_at if self.phases else clock.utc(self._at),
+            seconds=round(clock.monotonic() - self._started + self._before(), 3),
+            results=str(self.results),
+            phases=tuple(self.phases),
+            jobs=self.jobs,
+            cost=Cost(estimated_usd=estimate, final_usd=0.0 if estimate == 0 else None),
+            remains=self.remains,
+            findings=tuple(self.findings),
+            problem=_problem(self._problem),
+        )
+        files.write(self.results / "receipt.json", receipt.model_dump_json(indent=2) + "\n")
+        return receipt
+
+    def _before(self) -> float:
+        """What came before the record: preflight."""
+        return sum(phase.seconds for phase in self.phases if phase.name == "preflight")
+
+
+def _name(problem: BaseException) -> str:
+    return "interrupted" if isinstance(problem, Interrupted) else f"{type(problem).__name__}: {problem}"
+
+
+def _problem(problem: BaseException | None) -> Problem | None:
+    if problem is None:
+        return None
+    if isinstance(problem, BurstError):
+        kind = problem.kind.value if problem.kind else None
+        return Problem(message=problem.message, why=problem.why, fix=problem.fix, kind=kind)
+    if isinstance(problem, Interrupted):
+        return Problem(message=f"interrupted by signal {problem.signum}", why="everything was taken down")
+    return Problem(message=_name(problem), why="a bug of ours")
+
+
+def _to_file(path: Path) -> Sink:
+    """Every event but the jobs' own output, which is in their logs."""
+
+    def sink(event: Event) -> None:
+        if event.kind != "job.log":
+            with path.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n")
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return sink

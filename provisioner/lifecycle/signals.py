@@ -1,0 +1,54 @@
+"""Signals: the first one asks for a clean end, the second one ends at once and says what is left."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+from provisioner.errors import ExitCode, Interrupted
+
+_CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Signals:
+    """Where the signals of one run end up. `received` has the first one, if there was any."""
+
+    def __init__(self, last_words: Callable[[], str]) -> None:
+        self.received: int | None = None
+        self._shielded = False
+        self._last_words = last_words
+
+    def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self.received is not None:
+            os.write(sys.stderr.fileno(), f"\n{self._last_words()}\n".encode())
+            os._exit(ExitCode.INTERRUPTED)
+        self.received = signum
+        if self._shielded:
+            os.write(sys.stderr.fileno(), b"\nburst: already taking everything down; again to stop at once\n")
+            return
+        raise Interrupted(signum)
+
+    @contextmanager
+    def shielded(self) -> Iterator[None]:
+        """Here a first signal is remembered and nothing is broken off."""
+        self._shielded = True
+        try:
+            yield
+        finally:
+            self._shielded = False
+
+
+@contextmanager
+def catching(last_words: Callable[[], str]) -> Iterator[Signals]:
+    """Catch SIGINT, SIGTERM and SIGHUP for as long as the block lasts. `last_words` are printed on a second one."""
+    signals = Signals(last_words)
+    before = {signum: signal.signal(signum, signals._handle) for signum in _CAUGHT}
+    try:
+        yield signals
+    finally:
+        for signum, handler in before.items():
+            signal.signal(signum, handler)

@@ -1,0 +1,113 @@
+"""The jobs' part of the story: stage, submit, watch, collect, on a cluster that is ready."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provisioner.design.model import Design, Output
+from provisioner.errors import BurstError
+from provisioner.executor.base import Executor
+from provisioner.findings import error
+from provisioner.jobs import result
+from provisioner.jobs.collect import Collected, collect
+from provisioner.jobs.follow import Follower, Show
+from provisioner.jobs.model import Submitted
+from provisioner.jobs.submit import SubmitFailed, submit_all
+from provisioner.jobs.watch import Watch
+from provisioner.lifecycle.record import Record
+from provisioner.targets.base import Inventory, Target
+
+# Of the cluster's life, this share is kept for bringing the outputs back, in seconds at most.
+_MARGIN_SHARE, _MARGIN = 0.1, 300
+
+
+@dataclass
+class Cluster:
+    """A cluster that exists, and the way to it."""
+
+    target: Target
+    inventory: Inventory
+    executor: Executor
+
+    def heal(self, names: Sequence[str]) -> None:
+        """Make nodes that died anew, where they were always there; elastic ones are Slurm's to ask for."""
+        fixed = [name for name in names if name in self.inventory.nodes]
+        if fixed:
+            self.target.launch(self.inventory, fixed)
+
+
+def do(cluster: Cluster, record: Record, show: Show | None) -> Watch:
+    """Submit every job and wait until all are over; the watch knows how each ended, also when it is broken off."""
+    design = record.design
+    submitted, refused = submit_all(cluster.executor, design, cluster.inventory.workdir, record.events, {})
+    record.state.save_submitted(submitted)
+    _keep_refused(record, refused)
+    return follow(cluster, record, submitted, show)
+
+
+def _keep_refused(record: Record, refused: dict[str, SubmitFailed]) -> None:
+    for name, problem in refused.items():
+        record.jobs[name] = result.not_submitted(problem.why)
+        record.found(error("submit", f"{problem.message}: {problem.why}", problem.fix))
+
+
+def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], show: Show | None) -> Watch:
+    """Watch jobs that were submitted."""
+    watch = Watch(cluster.executor, submitted, record.events)
+    follower = Follower(cluster.executor, show) if show is not None else None
+    try:
+        watch.until_over(cluster.heal, follower, deadline(record.design))
+    finally:
+        if follower is not None:
+            follower.read(watch.tasks)
+    return watch
+
+
+def deadline(design: Design) -> float:
+    """When jobs must be over (epoch seconds), so that there is time to collect before the cluster's expiry."""
+    return design.run.expires - min(_MARGIN, design.ttl * _MARGIN_SHARE)
+
+
+def gather(cluster: Cluster, record: Record) -> None:
+    """Collect what every submitted job promised, whatever became of it. What goes wrong is a finding."""
+    submitted = record.state.submitted()
+    watch = Watch(cluster.executor, submitted, record.events)
+    try:
+        watch.look()
+        if not watch.over():
+            watch.cancel()
+            watch.look()
+    except BurstError as problem:
+        record.found(error("slurm", f"slurmctld could not be asked how the jobs ended: {problem.message}"))
+    for job in record.design.jobs:
+        if job.name in submitted:
+            _gather_one(cluster, record, submitted[job.name], watch)
+
+
+def _gather_one(cluster: Cluster, record: Record, job: Submitted, watch: Watch) -> None:
+    design = record.design.job(job.name)
+    tasks = watch.tasks.get(job.name, ())
+    record.events.step("collect", f"collect {job.name}", job=job.name)
+    try:
+        collected = collect(cluster.executor, design, job.folder, tasks, record.results)
+        tail = result.tail(cluster.executor, tasks)
+    except (BurstError, OSError) as problem:
+        collected, tail = _nothing(design.outputs), ""
+        record.found(error("output", f"{job.name}: its outputs could not be collected: {problem}"))
+    record.jobs[job.name] = result.result(job, tasks, collected, tail)
+    if tasks and not any(task.started is not None for task in tasks):
+        # What never ran owes nothing: its state says it all.
+        record.jobs[job.name] = record.jobs[job.name].model_copy(update={"missing": ()})
+    else:
+        record.found(*collected.findings)
+    total = sum(output.bytes for output in collected.outputs)
+    record.events.say(
+        "job.collected", f"{job.name}: {len(collected.outputs)} outputs, {total} bytes", job=job.name, files=len(collected.outputs), bytes=total
+    )
+
+
+def _nothing(outputs: Sequence[Output]) -> Collected:
+    done = Collected()
+    done.missing = tuple(output.path for output in outputs if not output.optional)
+    return done

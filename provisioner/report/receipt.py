@@ -1,0 +1,63 @@
+"""The receipt: a documented, versioned contract. A key is never removed or given another meaning within a version."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from provisioner.findings import Finding
+from provisioner.jobs.model import JobResult
+from provisioner.targets.base import Resource
+
+Status = Literal["done", "job-failed", "outputs-missing", "not-created", "interrupted", "left-over", "bug", "kept", "swept"]
+
+
+class Part(BaseModel):
+    """Frozen and closed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Phase(Part):
+    """One stretch of the way: `started_at` is RFC 3339 in UTC."""
+
+    name: str
+    started_at: str
+    seconds: float
+
+
+class Cost(Part):
+    """USD; null where a price is not known."""
+
+    estimated_usd: float | None
+    final_usd: float | None
+
+
+class Problem(Part):
+    """What stopped it: what happened, why, and what to type next. `kind` is an error class of the providers'."""
+
+    message: str
+    why: str = ""
+    fix: str = ""
+    kind: str | None = None
+
+
+class Receipt(Part):
+    """A run, from its beginning to the proof that nothing is left."""
+
+    receipt_version: Literal[1] = Field(1, description="The version of this contract.")
+    run_id: str = Field(description="The run's id; every resource carried it.")
+    name: str = Field(description="`name` of the file.")
+    target: str = Field(description="The target it ran on, with its region.")
+    status: Status = Field(description="How it ended, in a word.")
+    exit_code: int = Field(description="What the shell saw (docs/exit-codes.md).")
+    started_at: str = Field(description="RFC 3339, UTC.")
+    seconds: float = Field(description="From begin to end.")
+    results: str = Field(description="The folder with the outputs, as it was given.")
+    phases: tuple[Phase, ...] = Field(description="What took how long, in order.")
+    jobs: dict[str, JobResult] = Field(description="Each job by its name.")
+    cost: Cost = Field(description="What it was thought to cost at most, and what it did.")
+    remains: tuple[Resource, ...] = Field(description="What still exists. Must be empty.")
+    findings: tuple[Finding, ...] = Field(description="What was noticed.")
+    problem: Problem | None = Field(None, description="What stopped it, if anything did.")

@@ -1,0 +1,109 @@
+"""What people read: events as they come, findings, and the receipt at the end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import click
+
+from provisioner.events import Event
+from provisioner.findings import Finding, Level
+from provisioner.jobs.model import JobResult
+from provisioner.report.receipt import Receipt
+from provisioner.units import show_duration, show_size
+
+_COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: "cyan"}
+# Said in the receipt, or of no use to a person while they wait.
+_QUIET = {"phase.started", "job.log", "job.staged"}
+
+
+def finding_lines(findings: Iterable[Finding]) -> Iterator[str]:
+    """`file:line: error: what` and, below it, the fix."""
+    for finding in findings:
+        where = f"{finding.where}: " if finding.where else ""
+        yield f"{where}{click.style(finding.level.value, fg=_COLOURS[finding.level])}: {finding.message}"
+        if finding.fix:
+            yield f"    {finding.fix}"
+
+
+class Progress:
+    """A sink of events for the screen (standard error): one line each, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self._start: float | None = None
+
+    def __call__(self, event: Event) -> None:
+        if self._start is None:
+            self._start = event.time
+        line = _line(event)
+        if line is not None:
+            click.echo(f"{click.style(f'{event.time - self._start:7.2f}s', dim=True)}  {line}", err=True)
+
+
+def _line(event: Event) -> str | None:
+    if event.kind in _QUIET:
+        return None
+    if event.kind == "phase.ended":
+        return click.style(f"✓ {event.message}", fg="green") + click.style(f"  {show_duration(event.data['seconds'])}", dim=True)
+    if event.kind == "finding":
+        level = Level(event.data["level"])
+        fix = f" ({event.data['fix']})" if event.data.get("fix") else ""
+        return f"  {click.style(level.value, fg=_COLOURS[level])}: {event.message}{fix}"
+    if event.kind in ("left", "stopped", "destroy.failed", "job.refused", "node.dead"):
+        return click.style(f"  {event.message}", fg="red")
+    return f"  {event.message}"
+
+
+def show_log(label: str, line: str) -> None:
+    """One line of a job's log, as it comes."""
+    click.echo(f"{click.style(f'{label} |', fg='blue')} {line}", err=True)
+
+
+def receipt_lines(receipt: Receipt) -> Iterator[str]:
+    """The receipt for a person."""
+    yield ""
+    good = receipt.exit_code == 0
+    title = f"{receipt.run_id} on {receipt.target}: {receipt.status}"
+    yield click.style(title, fg="green" if good else "red", bold=True) + f" in {show_duration(round(receipt.seconds, 2))}"
+    yield "  " + "  ".join(f"{phase.name} {show_duration(round(phase.seconds, 2))}" for phase in receipt.phases)
+    for name, job in receipt.jobs.items():
+        yield from _job_lines(name, job, receipt.results)
+    cost = "nothing" if receipt.cost.final_usd == 0 else _dollars(receipt.cost.final_usd or receipt.cost.estimated_usd)
+    yield f"  cost {cost}"
+    if receipt.problem is not None:
+        yield click.style(f"  {receipt.problem.message}", fg="red")
+        yield from (f"    {line}" for text in (receipt.problem.why, receipt.problem.fix) for line in text.splitlines())
+    yield from (f"  {line}" for line in finding_lines(f for f in receipt.findings if f.level is Level.ERROR))
+    if receipt.remains:
+        yield click.style(f"  LEFT: {len(receipt.remains)}", fg="red", bold=True)
+        yield from (f"    {resource.kind} {resource.id} {resource.name}" for resource in receipt.remains)
+        yield "    next: burst sweep"
+    elif receipt.status != "kept":
+        yield "  left: nothing"
+    yield f"  receipt {receipt.results}/receipt.json"
+
+
+def _dollars(amount: float | None) -> str:
+    return "not known" if amount is None else f"{amount:.2f} USD at most"
+
+
+def _job_lines(name: str, job: JobResult, results: str) -> Iterator[str]:
+    colour = "green" if job.state == "COMPLETED" else "red"
+    number = f" job {job.slurm_id}" if job.slurm_id is not None else ""
+    nodes = f" on {', '.join(job.nodes)}" if job.nodes else ""
+    time = f", {show_duration(job.seconds)}" if job.seconds else ""
+    tasks = f", {len(job.tasks)} tasks" if job.tasks else ""
+    code = f", exit code {job.exit_code}" if job.exit_code else ""
+    reason = f", {job.reason}" if job.state != "COMPLETED" and job.reason not in ("", "None") else ""
+    again = f", requeued {job.restarts}×" if job.restarts else ""
+    yield f"  {click.style(job.state, fg=colour)} {name}{number}{nodes}{tasks}{time}{code}{reason}{again}"
+    for output in job.outputs[:10]:
+        yield f"    {results}/{name}/{output.path}  {show_size(output.bytes)}  {output.sha256[:12]}"
+    if len(job.outputs) > 10:
+        total = sum(output.bytes for output in job.outputs)
+        yield f"    … {len(job.outputs)} files, {show_size(total)} in all"
+    for missing in job.missing:
+        yield click.style(f"    missing: {missing}", fg="red")
+    if job.log_tail:
+        yield click.style("    the end of its log:", dim=True)
+        yield from (f"    | {line}" for line in job.log_tail.splitlines())

@@ -1,0 +1,109 @@
+"""Preflight on this machine: what cannot run is refused with its reason, what differs from the cloud is said."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+
+from provisioner import units
+from provisioner.design.model import Design
+from provisioner.findings import Finding, error, info, warning
+from provisioner.targets.local import host, mounts
+from provisioner.targets.local.layout import runtime_folder
+
+# A slurmd idles at some 10 MB and a few threads; beyond this the machine is busy with daemons alone.
+MAX_NODES = 128
+# For the daemons' logs and state; what jobs write is theirs to know.
+_LEAST_DISK = 200 * units.MIB
+
+
+def preflight(design: Design) -> tuple[Finding, ...]:
+    """Everything at once."""
+    return (
+        *programs(),
+        *_packages(design),
+        *_nodes(design),
+        *_hardware(design),
+        *_filesystems(design),
+        *_disk(),
+        *_setup(design),
+    )
+
+
+def programs() -> tuple[Finding, ...]:
+    """What must be installed, with the command that installs it."""
+    found = []
+    for program in host.PROGRAMS:
+        if host.which(program.name) is None:
+            say = error if program.required else warning
+            message = f"{program.name} is not installed: {program.why}"
+            found.append(say("program", message, host.install_command([program.package])))
+    if not host.has_pmix():
+        message = "Slurm's PMIx plugin finds no library: `srun` cannot start MPI programs, `mpirun` can"
+        found.append(warning("pmix", message, host.install_command([host.PMIX_PACKAGE])))
+    return tuple(found)
+
+
+def _packages(design: Design) -> list[Finding]:
+    missing = host.missing_packages(design.software.packages)
+    if not missing:
+        return []
+    message = f"software.packages: not installed on this machine: {', '.join(missing)}"
+    return [error("packages", message, host.install_command(missing))]
+
+
+def _nodes(design: Design) -> list[Finding]:
+    total = sum(group.max for group in design.groups)
+    if total <= MAX_NODES:
+        return []
+    message = f"{total} nodes: every one of them is a slurmd here, and {MAX_NODES} is the most"
+    return [error("nodes", message, "lower groups.*.nodes for the rehearsal")]
+
+
+def _hardware(design: Design) -> list[Finding]:
+    found: list[Finding] = []
+    cpus = sum(group.max * group.node.cpus for group in design.groups)
+    memory = sum(group.max * group.node.memory_mib for group in design.groups)
+    have_cpus, have_memory = host.cores(), host.memory_mib()
+    if cpus > have_cpus or memory > have_memory:
+        told = f"{cpus} CPUs and {units.show_size(memory * units.MIB)} are declared"
+        real = f"{have_cpus} CPUs and {units.show_size(have_memory * units.MIB)}"
+        found.append(info("oversubscribed", f"{told}; this machine has {real}: work shares them"))
+    gpus = sum(group.max * group.node.gpus for group in design.groups)
+    if gpus > host.gpus():
+        message = f"{gpus} GPUs are counted and handed out; this machine has {host.gpus()}"
+        found.append(warning("gpus", message, "a job that uses a GPU fails here; what it asks of Slurm is accepted"))
+    for group in design.groups:
+        if group.node.arch != {"aarch64": "arm64"}.get(platform.machine(), platform.machine()):
+            message = f"groups.{group.name}: {group.node.instance} is {group.node.arch}, this machine is {platform.machine()}"
+            found.append(warning("arch", message, "programs built for one do not run on the other"))
+    return found
+
+
+def _filesystems(design: Design) -> list[Finding]:
+    found: list[Finding] = []
+    for fs in design.filesystems:
+        if fs.id is not None:
+            message = f"filesystems: {fs.mount} is {fs.id}, which cannot be mounted on this machine"
+            found.append(error("filesystem", message, "leave out its id for a rehearsal: the folder is then empty"))
+    if design.filesystems and not mounts.usable():
+        names = ", ".join(f"{fs.mount} as ${mounts.variable(fs.mount)}" for fs in design.filesystems)
+        message = f"folders cannot be mounted here without bwrap and user namespaces: jobs find {names}"
+        found.append(warning("mounts", message, host.install_command(["bubblewrap"])))
+    return found
+
+
+def _disk() -> list[Finding]:
+    folder = runtime_folder()
+    free = shutil.disk_usage(folder).free
+    if free >= _LEAST_DISK:
+        return []
+    message = f"{folder}: {units.show_size(free)} free, {units.show_size(_LEAST_DISK)} needed"
+    return [error("disk", message, "make room, or name another folder: export BURST_RUNTIME_DIR=/path")]
+
+
+def _setup(design: Design) -> list[Finding]:
+    if design.software.setup is None:
+        return []
+    message = f"software.setup: {design.software.setup} runs on this machine, as you"
+    return [info("setup", message)]

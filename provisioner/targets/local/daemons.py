@@ -1,0 +1,184 @@
+"""Writing what the daemons read, and starting them: munged, slurmctld, then the nodes by `launch`."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+from provisioner import clock, files
+from provisioner.design.model import Design
+from provisioner.errors import Kind, NotCreated
+from provisioner.executor import process
+from provisioner.executor.subprocess import login_environment
+from provisioner.launch import local as launcher
+from provisioner.slurm import conf
+from provisioner.targets.local import host, mounts, processes
+from provisioner.targets.local.layout import Layout
+
+# slurmctld listens some 30 ms after its start; a loaded machine may take seconds.
+_PATIENCE = 30.0
+
+
+def environment(layout: Layout, design: Design) -> dict[str, str]:
+    """What every process of the run has: its tag, the cluster's configuration, where the shared folders are."""
+    env = {
+        processes.TAG: str(layout.root),
+        "BURST_RUN_ID": design.run.id,
+        "BURST_TARGET": design.target,
+        "SLURM_CONF": str(layout.conf),
+        # What programs leave behind there goes with the run.
+        "TMPDIR": str(layout.root / "tmp"),
+        **{mounts.variable(mount): folder for mount, folder in mounted(layout, design).items()},
+    }
+    if sum(g.max * g.node.cpus for g in design.groups) > host.cores():
+        # Nodes share this machine's cores: ranks must neither be bound to cores that are not there nor spin for
+        # one another (Open MPI FAQ, "oversubscribing"; the first two names are version 4's, the third version 5's).
+        env["OMPI_MCA_hwloc_base_binding_policy"] = "none"
+        env["OMPI_MCA_mpi_yield_when_idle"] = "1"
+        env["PRTE_MCA_hwloc_default_binding_policy"] = "none"
+    if os.geteuid() == 0:
+        env["OMPI_ALLOW_RUN_AS_ROOT"] = env["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
+    return env
+
+
+def mounted(layout: Layout, design: Design) -> dict[str, str]:
+    """Mount point → the folder of the run that stands for it."""
+    return {fs.mount: str(layout.root / "fs" / fs.mount.strip("/").replace("/", "-")) for fs in design.filesystems}
+
+
+def configure(layout: Layout, design: Design, first_port: int) -> None:
+    """Write every file that the daemons read; nothing is started."""
+    env = {**login_environment(), **environment(layout, design)}
+    for folder in mounted(layout, design).values():
+        os.makedirs(folder, exist_ok=True)
+    for i in range(max((g.node.gpus for g in design.groups), default=0)):
+        (layout.root / "gres" / f"gpu{i}").touch()
+    files.write(layout.munge_key, secrets.token_bytes(128), mode=0o600)
+    for name, text in conf.render(design, _site(layout, design, first_port)).items():
+        files.write(layout.root / name, text)
+    folders = mounted(layout, design)
+    prefix = mounts.prefix(folders) if folders and mounts.usable() else []
+    template: launcher.Template = {
+        "slurmd": [*prefix, host.which("slurmd") or "slurmd", "-D", "-f", str(layout.conf), "-N", "{node}"],
+        "scontrol": [host.which("scontrol") or "scontrol"],
+        "env": env,
+        "logs": str(layout.logs),
+        "root": str(layout.root),
+    }
+    files.write(layout.template, json.dumps(template), mode=0o600)
+    program = files.write(layout.root / "launch.py", Path(launcher.__file__).read_bytes())
+    for verb in ("resume", "suspend"):
+        line = f'exec "{sys.executable}" -I -S "{program}" {verb} "{layout.template}" "$1"'
+        log = layout.logs / "launch.log"
+        files.write(layout.root / verb, f'#!/bin/sh\n{line} >>"{log}" 2>&1\n', mode=0o700)
+
+
+def _site(layout: Layout, design: Design, first_port: int) -> conf.Site:
+    user = login_environment()["USER"]
+    node_ports, port = {}, first_port + 1
+    for group in design.groups:
+        node_ports[group.name] = port
+        port += group.max
+    return conf.Site(
+        controller="localhost",
+        address="127.0.0.1",
+        port=first_port,
+        user=user,
+        node_user=user,
+        version=host.slurm_version(),
+        state=str(layout.root / "state"),
+        spool=str(layout.root / "spool" / "%n"),
+        logs=str(layout.logs),
+        run=str(layout.root / "run"),
+        # PMIx makes its folders below TmpFS by job and step alone: nodes of one machine need one each.
+        tmp=str(layout.root / "tmp" / "%n"),
+        munge_socket=str(layout.munge_socket),
+        resume=str(layout.root / "resume"),
+        suspend=str(layout.root / "suspend"),
+        gres=str(layout.root / "gres" / "gpu"),
+        node_ports=node_ports,
+        contained=True,
+        mpi="pmix" if host.has_pmix() else "none",
+        resume_timeout=60,
+        suspend_timeout=5,
+        # A node that died is noticed after 15 s and its jobs requeued after 28 s; shorter ones lose busy nodes.
+        node_timeout=10,
+        extra=("InactiveLimit=0", "KillWait=2"),
+    )
+
+
+def start_munged(layout: Layout, design: Design) -> None:
+    """It answers on its socket when this returns. Raises NotCreated."""
+    run = layout.root / "run"
+    argv = [
+        host.which("munged") or "munged",
+        f"--key-file={layout.munge_key}",
+        f"--socket={layout.munge_socket}",
+        f"--pid-file={run}/munged.pid",
+        f"--log-file={layout.logs}/munged.log",
+        f"--seed-file={run}/munged.seed",
+    ]
+    try:
+        process.call(argv, env={**login_environment(), **environment(layout, design)}, timeout=_PATIENCE)
+    except process.CommandFailed as problem:
+        raise NotCreated("munged did not start", why=problem.why, fix="burst doctor", kind=Kind.CONFIG) from problem
+
+
+def start_slurmctld(layout: Layout, design: Design, port: int) -> None:
+    """It listens on its port when this returns. Raises NotCreated with the end of its log."""
+    console = layout.logs / "slurmctld.console"
+    argv = [host.which("slurmctld") or "slurmctld", "-D", "-f", str(layout.conf)]
+    child = process.daemon(argv, cwd=layout.root, env={**login_environment(), **environment(layout, design)}, log=console)
+    for _ in clock.patience(_PATIENCE, first=0.005, longest=0.1):
+        if child.poll() is not None:
+            raise _silent(f"slurmctld ended with {child.returncode}", layout)
+        if _listens(port):
+            _forget(child)
+            return
+    raise _silent(f"slurmctld does not listen after {_PATIENCE:g} s", layout)
+
+
+def _silent(message: str, layout: Layout) -> NotCreated:
+    said = tail(layout.logs / "slurmctld.log") or tail(layout.logs / "slurmctld.console")
+    return NotCreated(message, why=said, fix="burst doctor", kind=Kind.CONFIG)
+
+
+def _listens(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def _forget(child: subprocess.Popen[bytes]) -> None:
+    """It outlives us on purpose: Popen must not warn about it."""
+    child.returncode = 0
+
+
+def tail(path: Path, lines: int = 10) -> str:
+    """The last lines of a log, an empty string where there is none."""
+    try:
+        return "\n".join(path.read_text(errors="replace").splitlines()[-lines:])
+    except OSError:
+        return ""
+
+
+def run_setup(layout: Layout, design: Design, folder: Path) -> None:
+    """Run the user's setup script once, as this user. Raises NotCreated with the end of its log."""
+    script = design.software.setup
+    if script is None:
+        return
+    env = {**login_environment(), **environment(layout, design), "BURST_ROLE": "node"}
+    done = process.call([str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False) if os.access(
+        folder / script, os.X_OK
+    ) else process.call(["/bin/bash", str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False)
+    files.write(layout.logs / "setup.log", done.stdout + done.stderr)
+    if done.status != 0:
+        why = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
+        raise NotCreated(f"software.setup: {script} ended with {done.status}", why=why, fix=f"run it here: ./{script}", kind=Kind.CONFIG)

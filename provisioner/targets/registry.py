@@ -1,0 +1,28 @@
+"""The places, by name. Each is imported when it is asked for, so that nobody pays for a cloud they do not use."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+from provisioner.errors import Refused
+from provisioner.spec.model import TARGETS
+from provisioner.targets.base import Target
+
+REGISTRY: dict[str, str] = {
+    "local": "provisioner.targets.local.target:LocalTarget",
+}
+
+
+def open_target(name: str) -> Target:
+    """The target of that name. Raises Refused where this version has no such place."""
+    where = REGISTRY.get(name)
+    if where is None:
+        missing = f"the target {name!r} is not in this version"
+        raise Refused(
+            missing if name in TARGETS else f"there is no target {name!r}",
+            why=f"this version can make clusters on: {', '.join(REGISTRY)}",
+            fix="rehearse the same file on this machine: burst run FILE -t local",
+        )
+    module, _, attribute = where.partition(":")
+    target: Target = getattr(import_module(module), attribute)()
+    return target
