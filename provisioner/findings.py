@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import Enum
+from enum import StrEnum
 
 from pydantic import BaseModel, ConfigDict
 
 
-class Level(str, Enum):
+class Level(StrEnum):
     """`error` stops the run before anything is created; `warning` and `info` are said and recorded."""
 
     ERROR = "error"

@@ -124,7 +124,7 @@ def survey(root: Path, patterns: list[str]) -> list[dict[str, object]]:
     A link is read as what it points to, as long as that lies inside `root`; what lies outside is refused.
     """
     real = os.path.realpath(root)
-    answer = []
+    answer: list[dict[str, object]] = []
     with ThreadPoolExecutor(_THREADS) as pool:
         for pattern in patterns:
             paths = list(matches(root, pattern))

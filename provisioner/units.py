@@ -11,8 +11,8 @@ _SIZES = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB, "KB": 10**3, "
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
-_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?", re.ASCII)
-_SLURM_TIME = re.compile(r"(?:(\d+)-)?(\d{1,3}):([0-5]\d):([0-5]\d)", re.ASCII)
+_DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_SLURM_TIME = re.compile(r"(?:(\d{1,9})-)?(\d{1,3}):([0-5]\d):([0-5]\d)", re.ASCII)
 _MONEY = re.compile(r"(\d+(?:\.\d{1,2})?)\s*USD", re.ASCII)
 
 SIZE_PATTERN = r"^\d+(\.\d+)?\s*(B|[KMGT]i?B)$"
@@ -37,17 +37,15 @@ def parse_size(text: str) -> int:
         hint = f"did you mean {number}{near}?" if near else "use KiB, MiB, GiB or TiB"
         raise ValueError(f"{text!r} has the unknown unit {unit!r}: {hint}")
     size = int(Decimal(number) * _SIZES[unit])
-    if size > LARGEST:
-        raise ValueError(f"{text!r} is more than an exbibyte")
+    if not 0 < size <= LARGEST:
+        raise ValueError(f"{text!r} is not between one byte and an exbibyte")
     return size
 
 
 def parse_duration(text: str) -> int:
     """Seconds of "2h", "1d12h", "90s", or of Slurm's [days-]hours:minutes:seconds (sbatch(1), --time)."""
     stripped = text.strip()
-    if match := _SLURM_TIME.fullmatch(stripped):
-        days, hours, minutes, seconds = (int(g or 0) for g in match.groups())
-    elif stripped and (match := _DURATION.fullmatch(stripped)):
+    if (match := _SLURM_TIME.fullmatch(stripped)) or (stripped and (match := _DURATION.fullmatch(stripped))):
         days, hours, minutes, seconds = (int(g or 0) for g in match.groups())
     else:
         raise ValueError(f"{text!r} is not a time: write 30s, 10m, 2h, 1d12h or Slurm's 02:00:00")

@@ -37,9 +37,7 @@ class Catalogue:
         """The type with that name; the cheapest row of it where there are several regions."""
         return next((t for t in self.types if t.name == name), None)
 
-    def fits(
-        self, cloud: str | None, *, cores: int, memory_mib: int, gpus: int, models: tuple[str, ...]
-    ) -> InstanceType | None:
+    def fits(self, cloud: str | None, *, cores: int, memory_mib: int, gpus: int, models: tuple[str, ...]) -> InstanceType | None:
         """The cheapest type that has at least this; models are tried in order, None is any cloud."""
         for model in models or ("",):
             for t in self.types:

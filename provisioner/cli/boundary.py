@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import platform
 import shlex
@@ -23,7 +24,7 @@ def told(problem: BaseException) -> int:
         return int(ExitCode.INTERRUPTED)
     if isinstance(problem, BrokenPipeError):
         # The reader has gone: nothing is to be said to it (head, less).
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
         return 0
     findings: tuple[Finding, ...] = getattr(problem, "findings", ())
     if isinstance(problem, BurstError) and problem.exit_code is not ExitCode.BUG:
@@ -38,8 +39,10 @@ def told(problem: BaseException) -> int:
 def wants_json() -> bool:
     """Whether the command line asked for JSON; at the boundary Click's own context is gone."""
     words = sys.argv[1:]
-    return "-ojson" in words or "--output=json" in words or any(
-        a in ("-o", "--output") and b == "json" for a, b in zip(words, words[1:], strict=False)
+    return (
+        "-ojson" in words
+        or "--output=json" in words
+        or any(a in ("-o", "--output") and b == "json" for a, b in itertools.pairwise(words))
     )
 
 

@@ -18,9 +18,7 @@ _HEAD = Needs.model_validate({"cores": 2, "memory": "8GiB"})
 _MEMORY_SHARE = 0.95
 
 
-def decide(
-    spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef
-) -> tuple[model.Design, tuple[Finding, ...]]:
+def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) -> tuple[model.Design, tuple[Finding, ...]]:
     """Decide everything. With an error among the findings the Design stands but may not be created."""
     found: list[Finding] = []
     native = target.name not in EMBEDDED
@@ -32,7 +30,7 @@ def decide(
         name=spec.name,
         target=target.name,
         region=target.region,
-        head=_head(spec, catalogue, cloud, native),
+        head=_head(spec, catalogue, cloud),
         groups=groups,
         filesystems=tuple(
             model.Filesystem(mount=mount, type=fs.type, size=fs.size, id=fs.id) for mount, fs in spec.filesystems.items()
@@ -54,9 +52,7 @@ def _cloud_of(spec: Spec) -> str | None:
     return next((t.name for t in spec.target if t.name not in EMBEDDED), None)
 
 
-def _group(
-    name: str, group: Group, catalogue: Catalogue, cloud: str | None, native: bool, found: list[Finding]
-) -> model.Group:
+def _group(name: str, group: Group, catalogue: Catalogue, cloud: str | None, native: bool, found: list[Finding]) -> model.Group:
     nodes = tuple(_named(name, t, catalogue, found) for t in group.instance) or (
         _fitting(name, group.needs or _PLAIN, catalogue, cloud, native, found),
     )
@@ -87,9 +83,7 @@ def _fitting(
     """On a cloud the cheapest type that fits; a rehearsal of a file without a cloud is declared as it asks."""
     if cloud is None:
         return _declared(needs)
-    kind = catalogue.fits(
-        cloud, cores=needs.cores, memory_mib=needs.memory // units.MIB, gpus=needs.gpus, models=needs.gpu
-    )
+    kind = catalogue.fits(cloud, cores=needs.cores, memory_mib=needs.memory // units.MIB, gpus=needs.gpus, models=needs.gpu)
     if kind is not None:
         return _node(kind)
     what = f"groups.{group}: no type of {cloud} in the catalogue has {needs.cores} cores, {units.show_size(needs.memory)}"
@@ -148,7 +142,7 @@ def _least(nodes: tuple[model.Node, ...]) -> model.Node:
     )
 
 
-def _head(spec: Spec, catalogue: Catalogue, cloud: str | None, native: bool) -> model.Node:
+def _head(spec: Spec, catalogue: Catalogue, cloud: str | None) -> model.Node:
     if spec.head.instance != "auto":
         kind = catalogue.named(spec.head.instance)
         if kind is not None:
@@ -214,7 +208,9 @@ def _asks_too_much(name: str, job: Job, group: model.Group) -> list[Finding]:
     if (job.gpus_per_node or 0) > node.gpus:
         found.append(f"{job.gpus_per_node} GPUs on a node, a node of {group.name} has {node.gpus}")
     if (job.gpus or 0) > node.gpus * (job.nodes or group.max):
-        found.append(f"{job.gpus} GPUs, {job.nodes or group.max} nodes of {group.name} have {node.gpus * (job.nodes or group.max)}")
+        found.append(
+            f"{job.gpus} GPUs, {job.nodes or group.max} nodes of {group.name} have {node.gpus * (job.nodes or group.max)}"
+        )
     fix = "ask for less, or give the group bigger nodes"
     return [error("too-much", f"jobs.{name} asks for {text}", fix) for text in found]
 

@@ -13,8 +13,8 @@ from typing import Any
 
 from provisioner.executor import process
 from provisioner.executor.base import Copy, FileDigest
-from provisioner.executor.transfer import copy_hashed
 from provisioner.executor.process import Completed
+from provisioner.executor.transfer import copy_hashed
 
 # What a login on a Debian or Ubuntu machine has. The caller's own PATH and secrets are not handed to jobs:
 # a job finds here what it would find on a cloud's machine.

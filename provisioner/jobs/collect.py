@@ -108,5 +108,11 @@ def _judge(
             missing.append(output.path)
         elif not part["files"] and not output.optional:
             missing.append(output.path)
-            found.append(error("output", f"{job.name}: nothing matches the output {output.path!r}", "mark it {path: …, optional: true} if that is fine"))
+            found.append(
+                error(
+                    "output",
+                    f"{job.name}: nothing matches the output {output.path!r}",
+                    "mark it {path: …, optional: true} if that is fine",
+                )
+            )
     return tuple(missing), tuple(found)

@@ -19,7 +19,7 @@ class SubmitFailed(BurstError):
     exit_code = ExitCode.JOB_FAILED
 
 
-def submit(executor: Executor, job: Job, design: Design, workdir: str, before: Mapping[str, Submitted]) -> Submitted:
+def submit(executor: Executor, job: Job, workdir: str, before: Mapping[str, Submitted]) -> Submitted:
     """Hand one job to sbatch. Raises SubmitFailed. `before` has what was submitted so far, its needs among them."""
     folder = folder_of(workdir, job.name)
     lost = [need for need in job.needs if need not in before]
@@ -40,7 +40,7 @@ def submit(executor: Executor, job: Job, design: Design, workdir: str, before: M
         raise SubmitFailed(
             f"jobs.{job.name}: sbatch refused it",
             why=problem.why,
-            fix=f"sbatch {' '.join(job.options)} … asked for more than the group {job.group} has, or its script's #SBATCH lines do",
+            fix=f"ask for what the group {job.group} has (burst plan), in the file and in the script's #SBATCH lines",
         ) from problem
     # --parsable: the number, and the cluster's name after a semicolon (sbatch(1)).
     return Submitted(name=job.name, slurm_id=int(said.strip().split(";")[0]), folder=folder)
@@ -54,10 +54,12 @@ def submit_all(
     for job in design.jobs:
         events.step("submit", f"submit {job.name}", job=job.name)
         try:
-            done[job.name] = submit(executor, job, design, workdir, done)
+            done[job.name] = submit(executor, job, workdir, done)
         except SubmitFailed as problem:
             refused[job.name] = problem
             events.say("job.refused", f"{problem.message}: {problem.why}", job=job.name)
             continue
-        events.say("job.submitted", f"{job.name} is job {done[job.name].slurm_id}", job=job.name, slurm_id=done[job.name].slurm_id)
+        events.say(
+            "job.submitted", f"{job.name} is job {done[job.name].slurm_id}", job=job.name, slurm_id=done[job.name].slurm_id
+        )
     return done, refused

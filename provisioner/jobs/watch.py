@@ -17,6 +17,8 @@ from provisioner.slurm.states import NodeState, Task
 _QUICKEST, _SLOWEST = 0.05, 1.0
 # Dead nodes are looked for this often, in seconds.
 _NODES_EVERY = 2.0
+# A job that was requeued this often will not end: its nodes come up only to fail.
+_MOST_RESTARTS = 5
 # So many answers may fail in a row before the cluster counts as gone: a slurmctld that is busy answers late.
 _DEAF = 5
 
@@ -26,12 +28,13 @@ Tasks = dict[str, tuple[Task, ...]]
 class Watch:
     """One watch over one set of jobs. `tasks` is what is known so far, also when the watch was broken off."""
 
-    def __init__(self, executor: Executor, submitted: Mapping[str, Submitted], events: Events) -> None:
+    def __init__(self, executor: Executor, submitted: Mapping[str, Submitted], events: Events, *, quiet: bool = False) -> None:
         self.tasks: Tasks = {}
         self._executor = executor
         self._submitted = dict(submitted)
         self._events = events
         self._told: dict[tuple[str, int | None], str] = {}
+        self._quiet = quiet
         self._failed = 0
         self._nodes_asked = clock.monotonic()
 
@@ -60,9 +63,19 @@ class Watch:
 
     def over(self) -> bool:
         """Whether all jobs have ended for good."""
-        return all(
-            name in self.tasks and self.tasks[name] and all(task.over for task in self.tasks[name]) for name in self._submitted
-        )
+        return all(self.is_over(name) for name in self._submitted)
+
+    def is_over(self, name: str) -> bool:
+        """Whether one job has."""
+        tasks = self.tasks.get(name, ())
+        return bool(tasks) and all(task.over for task in tasks)
+
+    def wait_until_over(self, seconds: float) -> None:
+        """Look again until all have ended, `seconds` at most."""
+        for _ in clock.patience(seconds):
+            self.look()
+            if self.over():
+                return
 
     def look(self) -> bool:
         """Ask once; whether anything changed. Raises CommandFailed when slurmctld does not answer any more."""
@@ -80,7 +93,7 @@ class Watch:
 
     def cancel(self) -> None:
         """End what is not over yet."""
-        left = [job.slurm_id for name, job in self._submitted.items() if not all(t.over for t in self.tasks.get(name, ())) or name not in self.tasks]
+        left = [job.slurm_id for name, job in self._submitted.items() if not self.is_over(name)]
         if left:
             ask.cancel(self._run, left)
 
@@ -96,6 +109,8 @@ class Watch:
                     continue
                 self._told[key] = state
                 changed = True
+                if self._quiet:
+                    continue
                 label = name if task.index is None else f"{name}[{task.index}]"
                 detail = f" on {task.nodes}" if task.nodes and task.state == "RUNNING" else ""
                 if task.over and task.state != "COMPLETED":
@@ -114,9 +129,14 @@ class Watch:
 
     def _release_requeued(self) -> None:
         """Slurm holds a requeued job for two minutes (BeginTime); its node's death was not its fault."""
-        for tasks in self.tasks.values():
+        for name, tasks in self.tasks.items():
             for task in tasks:
-                if task.state == "PENDING" and task.restarts and task.reason == "BeginTime":
+                if task.over or not task.restarts:
+                    continue
+                if task.restarts > _MOST_RESTARTS:
+                    self._events.say("job.given-up", f"{name} was requeued {task.restarts} times: cancelled", job=name)
+                    ask.cancel(self._run, [task.job_id])
+                elif task.state == "PENDING" and task.reason == "BeginTime":
                     ask.release(self._run, task.job_id)
 
     def _look_after_nodes(self, heal: Callable[[Sequence[str]], None]) -> None:

@@ -49,9 +49,7 @@ def decided(file: Path, target: str | None = None, run_id: str | None = None) ->
     loaded = load(file)
     reference = _reference(loaded, target)
     now = int(clock.now())
-    run = model.Run(
-        id=run_id or state.new_run_id(loaded.spec.name), owner=state.caller(), expires=now + loaded.spec.limits.ttl
-    )
+    run = model.Run(id=run_id or state.new_run_id(loaded.spec.name), owner=state.caller(), expires=now + loaded.spec.limits.ttl)
     design, found = decide(loaded.spec, bundled(), run, reference)
     if errors(found):
         raise FileRefused(file, (*loaded.findings, *(_placed(f, file) for f in found)))

@@ -83,9 +83,7 @@ def _is_ready(node: NodeState | None) -> bool:
     return node is not None and node.powered and node.responding and node.state in ("idle", "mixed", "allocated", "completing")
 
 
-def _probe_all(
-    target: Target, executor: Executor, design: Design, inventory: Inventory, events: Events, results: Path
-) -> None:
+def _probe_all(target: Target, executor: Executor, design: Design, inventory: Inventory, events: Events, results: Path) -> None:
     groups = [group for group in design.groups if group.min]
     with ThreadPoolExecutor(max(1, len(groups))) as pool:
         probes = [pool.submit(_probe, executor, design, group) for group in groups]

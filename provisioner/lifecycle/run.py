@@ -12,7 +12,9 @@ from provisioner.jobs.stage import stage_in
 from provisioner.lifecycle import readiness, signals, state, teardown, work
 from provisioner.lifecycle.prepare import Work
 from provisioner.lifecycle.record import Record
+from provisioner.lifecycle.work import Cluster
 from provisioner.report.receipt import Receipt
+from provisioner.targets.base import Target
 
 
 def run(prepared: Work, results: Path, sinks: Sequence[Sink] = (), show: Show | None = None) -> Receipt:
@@ -21,36 +23,23 @@ def run(prepared: Work, results: Path, sinks: Sequence[Sink] = (), show: Show | 
     The first two arrows are `prepare`'s. Whatever happens after `begin`, a signal or a bug of ours included, ends
     with the teardown; what SIGKILL cuts off is in the journal, and the next `burst run` or `burst sweep` ends it.
     """
-    design, target = prepared.design, prepared.target
+    design = prepared.design
     with signals.catching(lambda: last_words(design.run.id)) as caught, state.begin(design.run.id) as remembered:
         record = Record(design, remembered, results, sinks)
-        record.phases.extend(prepared.phases)
         cluster = None
         try:
             begin(record, prepared)
-            with record.phase("create"):
-                inventory = target.create(design, record.events, prepared.folder, remembered.folder)
-                remembered.save_inventory(inventory)
-                cluster = work.Cluster(target, inventory, target.connect(inventory))
+            cluster = create(record, prepared)
             with record.phase("ready"):
-                readiness.prove(target, cluster.executor, design, inventory, record.events, results)
+                readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
             with record.phase("stage"):
-                stage_in(cluster.executor, design, prepared.folder, inventory.workdir, record.events)
+                stage_in(cluster.executor, design, prepared.folder, cluster.inventory.workdir, record.events)
             with record.phase("jobs"):
                 work.do(cluster, record, show)
         except (Exception, Interrupted) as problem:
             record.stopped(problem)
         with caught.shielded():
-            if cluster is not None:
-                with record.phase("collect"):
-                    work.gather(cluster, record)
-            with record.phase("destroy"):
-                record.remains = teardown.destroy(target, design.run.id, record.events)
-            if caught.received is not None:
-                record.stopped(Interrupted(caught.received))
-            receipt = record.receipt()
-            if not record.remains:
-                remembered.forget()
+            receipt = end(record, prepared.target, cluster, caught)
         record.reraise_bug()
         return receipt
 
@@ -68,7 +57,31 @@ def begin(record: Record, prepared: Work) -> None:
         expires=design.run.expires,
     )
     record.state.save_design(design)
+    record.phases.extend(prepared.phases)
     record.found(*prepared.findings)
+
+
+def create(record: Record, prepared: Work) -> Cluster:
+    """Make everything, and remember what there is."""
+    with record.phase("create"):
+        inventory = prepared.target.create(record.design, record.events, prepared.folder, record.state.folder)
+        record.state.save_inventory(inventory)
+        return Cluster(prepared.target, inventory, prepared.target.connect(inventory))
+
+
+def end(record: Record, target: Target, cluster: Cluster | None, caught: signals.Signals) -> Receipt:
+    """Collect, destroy, ask what remains, write the receipt, forget the run. Not broken off by a first signal."""
+    if cluster is not None:
+        with record.phase("collect"):
+            work.gather(cluster, record)
+    with record.phase("destroy"):
+        record.remains = teardown.destroy(target, record.design.run.id, record.events)
+    if caught.received is not None:
+        record.stopped(Interrupted(caught.received))
+    receipt = record.receipt()
+    if not record.remains:
+        record.state.forget()
+    return receipt
 
 
 def last_words(run_id: str) -> str:

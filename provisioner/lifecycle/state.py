@@ -118,7 +118,9 @@ def reopen(run_id: str) -> Iterator[RunState]:
             yield RunState(folder)
     except files.Busy as problem:
         raise Invalid(
-            f"{run_id} is being worked on by another burst", why="its folder is locked", fix="wait for it, or end it: Ctrl-C there"
+            f"{run_id} is being worked on by another burst",
+            why="its folder is locked",
+            fix="wait for it, or end it: Ctrl-C there",
         ) from problem
 
 
@@ -153,7 +155,9 @@ def find(wanted: str | None) -> RunState:
         return matching[0]
     known = ", ".join(run.run_id for run in runs) or "none"
     if not matching:
-        raise Invalid(f"there is no run {wanted!r}" if wanted else "there is no cluster", why=f"known here: {known}", fix="burst list")
+        raise Invalid(
+            f"there is no run {wanted!r}" if wanted else "there is no cluster", why=f"known here: {known}", fix="burst list"
+        )
     raise Invalid("several runs could be meant", why=", ".join(run.run_id for run in matching), fix="name one of them")
 
 

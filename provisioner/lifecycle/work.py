@@ -20,6 +20,8 @@ from provisioner.targets.base import Inventory, Target
 
 # Of the cluster's life, this share is kept for bringing the outputs back, in seconds at most.
 _MARGIN_SHARE, _MARGIN = 0.1, 300
+# A cancelled job has Slurm's KillWait between SIGTERM and SIGKILL, and then its end must be told.
+_CANCEL_SECONDS = 15
 
 
 @dataclass
@@ -69,19 +71,22 @@ def deadline(design: Design) -> float:
     return design.run.expires - min(_MARGIN, design.ttl * _MARGIN_SHARE)
 
 
-def gather(cluster: Cluster, record: Record) -> None:
-    """Collect what every submitted job promised, whatever became of it. What goes wrong is a finding."""
+def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
+    """Collect what every submitted job promised, whatever became of it. What goes wrong is a finding.
+
+    Jobs that are not over are cancelled first; with `running` they go on and are left out.
+    """
     submitted = record.state.submitted()
-    watch = Watch(cluster.executor, submitted, record.events)
+    watch = Watch(cluster.executor, submitted, record.events, quiet=True)
     try:
         watch.look()
-        if not watch.over():
+        if not watch.over() and not running:
             watch.cancel()
-            watch.look()
+            watch.wait_until_over(_CANCEL_SECONDS)
     except BurstError as problem:
         record.found(error("slurm", f"slurmctld could not be asked how the jobs ended: {problem.message}"))
     for job in record.design.jobs:
-        if job.name in submitted:
+        if job.name in submitted and not (running and not watch.is_over(job.name)):
             _gather_one(cluster, record, submitted[job.name], watch)
 
 
@@ -103,7 +108,11 @@ def _gather_one(cluster: Cluster, record: Record, job: Submitted, watch: Watch) 
         record.found(*collected.findings)
     total = sum(output.bytes for output in collected.outputs)
     record.events.say(
-        "job.collected", f"{job.name}: {len(collected.outputs)} outputs, {total} bytes", job=job.name, files=len(collected.outputs), bytes=total
+        "job.collected",
+        f"{job.name}: {len(collected.outputs)} outputs, {total} bytes",
+        job=job.name,
+        files=len(collected.outputs),
+        bytes=total,
     )
 
 

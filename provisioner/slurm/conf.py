@@ -30,6 +30,8 @@ class Site:
     munge_socket: str = ""
     resume: str = "/opt/burst/resume"
     suspend: str = "/opt/burst/suspend"
+    # cloud-init/wait-for-nodes.sh, where there are elastic groups.
+    prolog: str = "/opt/burst/wait-for-nodes"
     gres: str = "/dev/nvidia"
     # One port a node where all nodes share one address; None where each has its own.
     node_ports: dict[str, int] | None = None
@@ -79,6 +81,8 @@ def _slurm_conf(design: Design, site: Site) -> str:
         "SelectTypeParameters=CR_Core_Memory",
         f"MpiDefault={site.mpi}",
         "ReturnToService=2",
+        # What can never run is refused by sbatch, instead of waiting for ever (PartitionConfig).
+        "EnforcePartLimits=ALL",
         f"SlurmdTimeout={site.node_timeout}",
         # A job's record is what `burst` asks for; nothing else keeps it (no slurmdbd).
         f"MinJobAge={_MIN_JOB_AGE}",
@@ -118,6 +122,8 @@ def _power_saving(design: Design, site: Site) -> list[str]:
         "SuspendRate=0",
         f"SuspendTime={design.idle}",
     ]
+    if any(group.max > group.min for group in design.groups):
+        lines.append(f"PrologSlurmctld={site.prolog}")
     excepted = [hostlist(group.name, 1, group.min) for group in design.groups if group.min]
     return [*lines, f"SuspendExcNodes={','.join(excepted)}"] if excepted else lines
 

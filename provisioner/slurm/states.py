@@ -50,28 +50,44 @@ class Task:
         return self.state in TERMINAL
 
 
-# Up to here a line holds nothing that a user can put text into, but for JobName, which comes before UserId.
 _FIELD = re.compile(r"(\w[\w/:]*)=(\S*)")
-# What follows is free text; a path ends where the next of Slurm's own keys stands (22.05 to 24.11 differ in those).
-_NEXT = r"(?= (?:StdIn|StdOut|Power|TresPer\w+|MailUser|CronJob\w*|MemPerTres|NtasksPerTRES)=|\s*$)"
-_STDOUT = re.compile(r" StdOut=(.*?)" + _NEXT)
-_STDERR = re.compile(r" StdErr=(.*?)" + _NEXT)
+# A record has its user's own text in three places: after JobName, after Command, and in the paths at its end. What
+# stands around them is Slurm's own; a name may hold anything, a line's end and ` JobState=` included.
+_BEGIN = re.compile(r"\n(?=JobId=\d+ )")
+_AFTER_NAME = re.compile(r" UserId=[^=]*\(\d+\) GroupId=[^=]*\(\d+\) MCS_label=")
+# Comment= comes before these, and after them only keys that differ between 22.05 and 24.11.
+_LOGS = re.compile(
+    r".* StdErr=(.*) StdIn=.*? StdOut=(.*?)"
+    r"(?: Power=\S*)?(?: (?:CpusPerTres|MemPerTres|Tres\w+|NtasksPerTRES\S*|CronJob\w*)=\S*)*(?: MailUser=.*)?\s*",
+    re.DOTALL,
+)
 
 
 def parse_jobs(text: str) -> tuple[Task, ...]:
     """All tasks of `scontrol --oneliner show job`. Pending array tasks come as one line with a range of indexes."""
-    return tuple(_task(line) for line in text.splitlines() if line.startswith("JobId="))
+    return tuple(_task(record) for record in _records(text))
 
 
-def _task(line: str) -> Task:
-    head, _, rest = line.partition(" JobName=")
-    _, _, rest = rest.partition(" UserId=")
-    safe, _, tail = rest.partition(" Command=")
-    fields = dict(_FIELD.findall(f"{head} {safe}"))
-    stdout, stderr = _STDOUT.search(tail), _STDERR.search(tail)
+def _records(text: str) -> list[str]:
+    """One for each job: what begins like one inside of a job's name belongs to that job."""
+    records: list[str] = []
+    for piece in _BEGIN.split(text.removesuffix("\n")):
+        if records and _AFTER_NAME.search(records[-1]) is None:
+            records[-1] += f"\n{piece}"
+        elif piece.startswith("JobId="):
+            records.append(piece)
+    return [record for record in records if _AFTER_NAME.search(record)]
+
+
+def _task(record: str) -> Task:
+    before, _, named = record.partition(" JobName=")
+    after = _AFTER_NAME.search(named)
+    safe, _, tail = named[after.end() if after else 0 :].partition(" Command=")
+    fields: dict[str, str] = dict(_FIELD.findall(f"{before} {safe}"))
+    logs = _LOGS.fullmatch(tail)
     index = fields.get("ArrayTaskId", "")
     return Task(
-        job_id=int(fields.get("ArrayJobId", fields["JobId"])),
+        job_id=int(fields.get("ArrayJobId") or fields["JobId"]),
         index=int(index) if index.isdigit() else None,
         state=fields["JobState"],
         reason=fields.get("Reason", ""),
@@ -81,8 +97,8 @@ def _task(line: str) -> Task:
         submitted=_epoch(fields.get("SubmitTime")),
         started=_epoch(fields.get("StartTime")),
         ended=_epoch(fields.get("EndTime")),
-        stdout=stdout.group(1) if stdout else "",
-        stderr=stderr.group(1) if stderr else "",
+        stdout=logs.group(2) if logs else "",
+        stderr=logs.group(1) if logs else "",
     )
 
 

@@ -45,16 +45,15 @@ def _parsed(parse: Callable[[str], Any], example: str) -> Callable[[Any], Any]:
 
 def _mount(value: str) -> str:
     path = PurePosixPath(value)
-    if not path.is_absolute() or ".." in path.parts or len(path.parts) < 2 or str(path) != value:
+    if path.root != "/" or ".." in path.parts or len(path.parts) < 2 or str(path) != value:
         raise ValueError(f"{value!r} is not a mount point: write an absolute path such as /shared")
     if path.parts[1] in SYSTEM_FOLDERS:
         raise ValueError(f"{value!r} would hide the system's /{path.parts[1]}: mount it elsewhere, such as /shared")
     return value
 
 
-SYSTEM_FOLDERS = frozenset(
-    "bin boot dev etc lib lib32 lib64 libx32 lost+found proc root run sbin sys tmp usr var".split()
-)
+_SYSTEM = "bin boot dev etc lib lib32 lib64 libx32 lost+found proc root run sbin sys tmp usr var"
+SYSTEM_FOLDERS = frozenset(_SYSTEM.split(" "))
 
 
 def inside(value: str) -> str:
@@ -83,20 +82,23 @@ def _array(value: Any) -> str:
             raise ValueError(f"{value!r}: the largest index is {MAX_ARRAY_INDEX}")
         if int(last) < int(first):
             raise ValueError(f"{value!r}: {part} runs backwards")
+        if (step := rest.partition(":")[2]) and not int(step):
+            raise ValueError(f"{value!r}: a step of 0 goes nowhere")
     return text
 
 
-def _environment(value: Any) -> Any:
-    if not isinstance(value, dict):
-        return value
-    for key, item in value.items():
-        if not isinstance(key, str) or not _ENV_NAME.fullmatch(key):
-            raise ValueError(f"{key!r} is not a variable's name")
-        if isinstance(item, bool) or not isinstance(item, str | int | float):
-            raise ValueError(f"{key}: {item!r} is not text: put it in quotes")
-        if "\0" in str(item):
-            raise ValueError(f"{key}: a variable cannot hold a NUL byte")
-    return {key: str(item) for key, item in value.items()}
+def _variable(value: str) -> str:
+    if not _ENV_NAME.fullmatch(value):
+        raise ValueError(f"{value!r} is not a variable's name")
+    return value
+
+
+def _variable_text(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, str | int | float):
+        raise ValueError(f"{value!r} is not text: put it in quotes")
+    if "\0" in str(value):
+        raise ValueError("a variable cannot hold a NUL byte")
+    return str(value)
 
 
 def _package(value: str) -> str:
@@ -127,8 +129,7 @@ Array = Annotated[
     str, BeforeValidator(_array), WithJsonSchema({"type": "string", "pattern": ARRAY_PATTERN, "examples": ["0-99%4"]})
 ]
 Environment = Annotated[
-    dict[str, str],
-    BeforeValidator(_environment),
+    dict[Annotated[str, AfterValidator(_variable)], Annotated[str, BeforeValidator(_variable_text)]],
     WithJsonSchema({"type": "object", "additionalProperties": {"type": ["string", "number"]}}),
 ]
 Package = Annotated[str, AfterValidator(_package), WithJsonSchema({"type": "string", "pattern": f"^{_PACKAGE.pattern}$"})]

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-import copy
 import difflib
-import types
-import typing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from provisioner.errors import Invalid
 from provisioner.findings import Finding, error, errors
+from provisioner.spec import shape
+from provisioner.spec.mend import Mended
 from provisioner.spec.model import Spec
 from provisioner.spec.rules import RULES, Known
 from provisioner.spec.source import Loc, Source, read
 
-# Each round drops what was wrong and validates the rest, so that one mistake does not hide another.
+# Each round takes out what was wrong and validates the rest, so that one mistake does not hide another.
 _ROUNDS = 20
+# pydantic's words that speak of Python, by its error types.
+_PLAINLY = {
+    "model_type": "write a mapping",
+    "dict_type": "write a mapping",
+    "tuple_type": "write a list",
+    "too_short": "there must be something in it",
+}
 
 
 @dataclass(frozen=True)
@@ -53,19 +59,22 @@ def load(path: Path) -> Loaded:
 
 
 def check(path: Path) -> tuple[Spec | None, Source, tuple[Finding, ...]]:
-    """The Spec as far as it can be read (None when it cannot), and everything there is to say about it."""
+    """The Spec as far as it can be read (None when it cannot), and everything there is to say about it.
+
+    Where something is wrong, what the Spec has in its place is a default or a stand-in: it may be looked at, not run.
+    """
     source, found = read(path)
     if source.data is None:
         return None, source, found or (_nothing(source),)
     if not isinstance(source.data, dict):
         wrong = error("type", "the file must be a mapping: version, name, groups, jobs …", file=str(path), line=1)
         return None, source, (*found, wrong)
-    spec, invalid = _validate(source)
+    spec, mended, known, invalid = _validate(source)
     ruled: list[Finding] = []
     if spec is not None:
-        known = Known(groups=_keys(source.data, "groups"), jobs=_keys(source.data, "jobs"))
+        moved = Source(source.path, mended.data, mended.lines(source.lines))
         for rule in RULES:
-            ruled.extend(rule(spec, source, known))
+            ruled.extend(rule(spec, moved, known))
     every = (*found, *invalid, *ruled)
     return spec, source, tuple(sorted(every, key=lambda finding: finding.line or 0))
 
@@ -79,60 +88,53 @@ def _keys(data: dict[str, Any], section: str) -> frozenset[str]:
     return frozenset(str(key) for key in value) if isinstance(value, dict) else frozenset()
 
 
-def _validate(source: Source) -> tuple[Spec | None, list[Finding]]:
-    data = copy.deepcopy(source.data)
+def _validate(source: Source) -> tuple[Spec | None, Mended, Known, list[Finding]]:
+    mended = Mended(source.data)
     found: dict[tuple[Loc, str], Finding] = {}
+    meant: set[Loc] = set()
+    spec: Spec | None = None
     for _ in range(_ROUNDS):
         try:
-            return Spec.model_validate(data), list(found.values())
+            spec = Spec.model_validate(mended.data)
+            break
         except ValidationError as problem:
+            places = []
             for item in problem.errors(include_url=False):
-                loc = _in_data(source.data, item["loc"])
+                places.append(_in_data(mended.data, item["loc"]))
+                loc = mended.before(places[-1])
                 found.setdefault((loc, item["type"]), _finding(source, loc, item))
-                if not _drop(data, loc, missing=item["type"] == "missing"):
-                    return None, list(found.values())
-        except RecursionError:
-            return None, [error("yaml", "nested too deeply", file=str(source.path), line=1)]
-    return None, list(found.values())
+                if item["type"] == "extra_forbidden" and (near := _nearest_field(loc)) and not _stands(source.data, near):
+                    meant.add(near)
+            mended.mend(places)
+    # A key that is written wrongly is not missing as well.
+    told = {key: finding for key, finding in found.items() if not (key[1] == "missing" and key[0] in meant)}
+    wrong = frozenset(loc for loc, kind in told if kind != "extra_forbidden") | meant
+    known = Known(groups=_keys(source.data, "groups"), jobs=_keys(source.data, "jobs"), wrong=wrong)
+    return spec, mended, known, list(told.values())
+
+
+def _stands(data: Any, loc: Loc) -> bool:
+    """Whether there is something at `loc`."""
+    here: Any = data
+    try:
+        for step in loc:
+            here = here[step]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
 
 
 def _in_data(data: Any, loc: tuple[int | str, ...]) -> Loc:
     """pydantic's loc without the steps that exist only in the model (union members, `[key]`)."""
     kept: list[str | int] = []
-    here = data
+    here: Any = data
     for step in loc:
-        if isinstance(here, dict) and step in here:
-            here = here[step]
-        elif isinstance(here, list) and isinstance(step, int) and step < len(here):
-            here = here[step]
-        elif step == "[key]" or not isinstance(here, dict | list):
+        stands = isinstance(here, dict | list) and _stands(here, (step,))
+        if not stands and (step == "[key]" or not isinstance(here, dict | list)):
             continue
-        else:
-            here = None
+        here = here[step] if stands else None
         kept.append(step)
     return tuple(kept)
-
-
-def _drop(data: Any, loc: Loc, *, missing: bool) -> bool:
-    """Take the wrong value out of `data`; a missing one takes what lacks it along. False when nothing is left."""
-    if missing:
-        loc = loc[:-1]
-    if not loc:
-        return False
-    here = data
-    for step in loc[:-1]:
-        try:
-            here = here[step]
-        except (KeyError, IndexError, TypeError):
-            return True
-    last = loc[-1]
-    if isinstance(here, dict):
-        here.pop(last, None)
-    elif isinstance(here, list) and isinstance(last, int) and last < len(here):
-        del here[last]
-    else:
-        return _drop(data, loc[:-1], missing=False)
-    return True
 
 
 def _finding(source: Source, loc: Loc, item: Any) -> Finding:
@@ -144,51 +146,33 @@ def _finding(source: Source, loc: Loc, item: Any) -> Finding:
     if kind == "missing":
         return error("missing", f"{dotted!r} is missing", _described(loc), file=file, line=line)
     if kind == "value_error":
-        message = str(item["ctx"]["error"])
+        message = _short(str(item["ctx"]["error"]))
         return error("value", f"{dotted}: {message}" if dotted else message, file=file, line=line)
     shown = "nothing" if given is None else repr(given)
-    message = str(item["msg"])
+    message = _PLAINLY.get(kind) or str(item["msg"])
     text = message[0].lower() + message[1:]
     return error("value", f"{dotted}: {shown[:80]}: {text}", _described(loc), file=file, line=line)
 
 
+def _short(message: str) -> str:
+    """Without the middle of a value that is longer than anybody wants to read."""
+    return message if len(message) <= 300 else f"{message[:120]} … {message[-120:]}"
+
+
+def _nearest_field(loc: Loc) -> Loc | None:
+    """Where the value was meant to stand whose key nobody defined."""
+    near = difflib.get_close_matches(str(loc[-1]), shape.fields(loc[:-1]), n=1, cutoff=0.55)
+    return (*loc[:-1], near[0]) if near else None
+
+
 def _did_you_mean(loc: Loc) -> str:
-    fields = list(_fields(loc[:-1]))
-    near = difflib.get_close_matches(str(loc[-1]), fields, n=1, cutoff=0.55)
-    if near:
-        return f"did you mean {near[0]!r}?"
-    return f"known here: {', '.join(fields)}" if fields else ""
+    near = _nearest_field(loc)
+    if near is not None:
+        return f"did you mean {near[-1]!r}?"
+    known = shape.fields(loc[:-1])
+    return f"known here: {', '.join(known)}" if known else ""
 
 
 def _described(loc: Loc) -> str:
-    field = _fields(loc[:-1]).get(str(loc[-1])) if loc else None
+    field = shape.field(loc)
     return (field.description or "") if field is not None else ""
-
-
-def _fields(loc: Loc) -> dict[str, Any]:
-    """The model's fields at `loc`: ("groups", "cpu") → those of Group."""
-    kind: Any = Spec
-    for step in loc:
-        kind = _inner(kind, step)
-    return dict(kind.model_fields) if isinstance(kind, type) and issubclass(kind, BaseModel) else {}
-
-
-def _inner(kind: Any, step: str | int) -> Any:
-    """The type one step further in."""
-    if isinstance(kind, type) and issubclass(kind, BaseModel):
-        field = kind.model_fields.get(str(step))
-        return _plain(field.annotation) if field is not None else None
-    origin, arguments = typing.get_origin(kind), typing.get_args(kind)
-    if origin is dict:
-        return _plain(arguments[1])
-    return _plain(arguments[0]) if origin in (tuple, list) and arguments else None
-
-
-def _plain(annotation: Any) -> Any:
-    """Without Annotated and Optional."""
-    if typing.get_origin(annotation) is typing.Annotated:
-        return _plain(typing.get_args(annotation)[0])
-    if typing.get_origin(annotation) in (typing.Union, types.UnionType):
-        members = [a for a in typing.get_args(annotation) if a is not type(None)]
-        return _plain(members[0])
-    return annotation

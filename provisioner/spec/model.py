@@ -47,11 +47,10 @@ def parse_target(text: str) -> TargetRef:
     return TargetRef(name=name, region=region or None)
 
 
-def _targets(value: Any) -> Any:
-    items = [value] if isinstance(value, str) else value
-    if not isinstance(items, list) or not items or not all(isinstance(item, str) for item in items):
-        raise ValueError(f"{value!r} is not a target or a list of targets")
-    return tuple(parse_target(item) for item in items)
+def _target(value: Any) -> TargetRef:
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is not a target: one of {', '.join(TARGETS)}, a region after a slash")
+    return parse_target(value)
 
 
 def _listed(value: Any) -> Any:
@@ -62,8 +61,9 @@ def _listed(value: Any) -> Any:
 
 
 Targets = Annotated[
-    tuple[TargetRef, ...],
-    BeforeValidator(_targets),
+    tuple[Annotated[TargetRef, BeforeValidator(_target)], ...],
+    BeforeValidator(_listed),
+    Field(min_length=1),
     WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}),
 ]
 _Strings = WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]})

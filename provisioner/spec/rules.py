@@ -18,10 +18,22 @@ from provisioner.spec.source import Loc, Source
 
 @dataclass(frozen=True)
 class Known:
-    """The names that stand in the file, those of parts that are themselves wrong included."""
+    """The names that stand in the file, those of parts that are themselves wrong included; and what is `wrong`.
+
+    A rule says nothing of a value that is wrong already: what the Spec has there is a default or a stand-in.
+    """
 
     groups: frozenset[str]
     jobs: frozenset[str]
+    wrong: frozenset[Loc] = frozenset()
+
+    def lost(self, *loc: str | int) -> bool:
+        """Whether the value at `loc` is not the file's."""
+        return any(loc[: len(place)] == place for place in self.wrong)
+
+    def touched(self, *loc: str | int) -> bool:
+        """Whether the value at `loc`, or something in it, is not the file's."""
+        return self.lost(*loc) or any(place[: len(loc)] == loc for place in self.wrong)
 
 
 Rule = Callable[[Spec, Source, Known], Iterable[Finding]]
@@ -47,7 +59,7 @@ def _nearest(name: str, names: Iterable[str]) -> str:
 def group_is_defined(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
     """A job's group stands under groups."""
     for name, job in spec.jobs.items():
-        if job.group is not None and job.group not in known.groups:
+        if job.group is not None and job.group not in known.groups and not known.lost("groups"):
             message = f"jobs.{name}.group: nobody defined the group {job.group!r}"
             yield _at(source, ("jobs", name, "group"), "group", message, _nearest(job.group, known.groups))
 
@@ -57,7 +69,7 @@ def needed_jobs_are_defined(spec: Spec, source: Source, known: Known) -> Iterato
     """What a job needs stands under jobs."""
     for name, job in spec.jobs.items():
         for i, need in enumerate(job.needs):
-            if need not in known.jobs:
+            if need not in known.jobs and not known.lost("jobs"):
                 message = f"jobs.{name}.needs: nobody defined the job {need!r}"
                 yield _at(source, ("jobs", name, "needs", i), "needs", message, _nearest(need, known.jobs - {name}))
 
@@ -78,6 +90,8 @@ def needs_have_no_cycle(spec: Spec, source: Source, known: Known) -> Iterator[Fi
 def script_or_command(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
     """A job has one of the two, and a command has something in it."""
     for name, job in spec.jobs.items():
+        if known.lost("jobs", name, "script") or known.lost("jobs", name, "command"):
+            continue
         if (job.script is None) == (job.command is None):
             both = "has both a script and a command" if job.script else "has neither a script nor a command"
             yield _at(source, ("jobs", name), "script", f"jobs.{name} {both}", "give it exactly one")
@@ -117,7 +131,7 @@ def _unreadable(path: Path) -> str:
 
 def _similar_file(folder: Path, name: str) -> str:
     try:
-        here = [entry.name for entry in os.scandir(folder)]
+        here = [entry.name for entry in os.scandir(folder) if entry.name != name]
     except OSError:
         return ""
     near = difflib.get_close_matches(name, here, n=1)
@@ -126,23 +140,30 @@ def _similar_file(folder: Path, name: str) -> str:
 
 @_rule
 def inputs_are_there(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
-    """Every input pattern finds something."""
+    """Every input pattern finds something, and what it finds can be read."""
     for name, job in spec.jobs.items():
         for i, pattern in enumerate(job.inputs):
-            if not any(True for _ in matches(source.folder, pattern, follow=True)):
+            loc, found = ("jobs", name, "inputs", i), False
+            for path in matches(source.folder, pattern, follow=True):
+                found = True
+                problem = _unreadable(source.folder / path)
+                if problem:
+                    yield _at(source, loc, "inputs", f"jobs.{name}.inputs: {path}: {problem}", "take it away, or leave it out")
+                    break
+            if not found:
                 message = f"jobs.{name}.inputs: nothing matches {pattern!r}"
-                yield _at(source, ("jobs", name, "inputs", i), "inputs", message, _similar_file(source.folder, pattern))
+                yield _at(source, loc, "inputs", message, _similar_file(source.folder, pattern))
 
 
 @_rule
 def inputs_are_not_everything(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
-    """The script's own name may not be taken by an input from elsewhere."""
+    """No pattern is the folder itself."""
     for name, job in spec.jobs.items():
         for loc, pattern in (
             *((("jobs", name, "inputs", i), p) for i, p in enumerate(job.inputs)),
             *((("jobs", name, "outputs", i), o.path) for i, o in enumerate(job.outputs)),
         ):
-            if pattern.rstrip("/") in (".", ""):
+            if os.path.normpath(pattern) == ".":
                 fix = "write ** for everything in it, or name what is needed"
                 yield _at(source, loc, "pattern", f"jobs.{name}: {pattern!r} is the folder itself", fix)
 
@@ -151,6 +172,10 @@ def inputs_are_not_everything(spec: Spec, source: Source, known: Known) -> Itera
 def jobs_fit_their_group(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
     """A job asks for no more nodes than its group can have: it would wait for ever."""
     for name, job in spec.jobs.items():
+        if known.touched("groups", *([job.group, "nodes"] if job.group is not None else [])):
+            continue
+        if known.lost("jobs", name, "group"):
+            continue
         group = spec.groups.get(job.group if job.group is not None else next(iter(spec.groups)))
         if group is not None and job.nodes is not None and job.nodes > group.nodes.max:
             message = f"jobs.{name}.nodes: {job.nodes} nodes, but its group has at most {group.nodes.max}"
@@ -165,6 +190,8 @@ def groups_say_what_they_are(spec: Spec, source: Source, known: Known) -> Iterat
         if group.instance and group.needs is not None:
             message = f"groups.{name} has both instance and needs"
             yield _at(source, ("groups", name, "needs"), "group", message, "keep one: types by name, or what a node must have")
+        if known.touched("groups", name, "needs"):
+            continue
         if group.needs is not None and group.needs.gpu and not group.needs.gpus:
             message = f"groups.{name}.needs names GPU models but no number of them"
             yield _at(source, ("groups", name, "needs"), "group", message, "add gpus: 1")
@@ -174,7 +201,7 @@ def groups_say_what_they_are(spec: Spec, source: Source, known: Known) -> Iterat
 def time_fits_the_life(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
     """A job that may run longer than the cluster lives is said; its limit is clipped."""
     for name, job in spec.jobs.items():
-        if job.time is not None and job.time > spec.limits.ttl:
+        if job.time is not None and job.time > spec.limits.ttl and not known.lost("limits", "ttl"):
             yield warning(
                 "time",
                 f"jobs.{name}.time is longer than limits.ttl; it will be clipped",

@@ -57,14 +57,16 @@ def configure(layout: Layout, design: Design, first_port: int) -> None:
     for folder in mounted(layout, design).values():
         os.makedirs(folder, exist_ok=True)
     for i in range(max((g.node.gpus for g in design.groups), default=0)):
-        (layout.root / "gres" / f"gpu{i}").touch()
+        # slurmd wants a device behind each of gres.conf's files, and numbers them by their names.
+        device = Path(f"/dev/nvidia{i}")
+        (layout.root / "gres" / f"gpu{i}").symlink_to(device if device.exists() else "/dev/null")
     files.write(layout.munge_key, secrets.token_bytes(128), mode=0o600)
     for name, text in conf.render(design, _site(layout, design, first_port)).items():
         files.write(layout.root / name, text)
     folders = mounted(layout, design)
     prefix = mounts.prefix(folders) if folders and mounts.usable() else []
     template: launcher.Template = {
-        "slurmd": [*prefix, host.which("slurmd") or "slurmd", "-D", "-f", str(layout.conf), "-N", "{node}"],
+        "slurmd": [*prefix, host.which("slurmd") or "slurmd", "-D", "-b", "-f", str(layout.conf), "-N", "{node}"],
         "scontrol": [host.which("scontrol") or "scontrol"],
         "env": env,
         "logs": str(layout.logs),
@@ -72,6 +74,11 @@ def configure(layout: Layout, design: Design, first_port: int) -> None:
     }
     files.write(layout.template, json.dumps(template), mode=0o600)
     program = files.write(layout.root / "launch.py", Path(launcher.__file__).read_bytes())
+    wait = (files.packaged("cloud-init") / "wait-for-nodes.sh").read_bytes()
+    script = files.write(layout.root / "wait-for-nodes.sh", wait)
+    # slurmctld gives its programs next to no environment.
+    told = f'export SLURM_CONF="{layout.conf}" {processes.TAG}="{layout.root}"'
+    files.write(layout.root / "wait-for-nodes", f'#!/bin/sh\n{told}\nexec sh "{script}"\n', mode=0o700)
     for verb in ("resume", "suspend"):
         line = f'exec "{sys.executable}" -I -S "{program}" {verb} "{layout.template}" "$1"'
         log = layout.logs / "launch.log"
@@ -100,6 +107,7 @@ def _site(layout: Layout, design: Design, first_port: int) -> conf.Site:
         munge_socket=str(layout.munge_socket),
         resume=str(layout.root / "resume"),
         suspend=str(layout.root / "suspend"),
+        prolog=str(layout.root / "wait-for-nodes"),
         gres=str(layout.root / "gres" / "gpu"),
         node_ports=node_ports,
         contained=True,
@@ -175,10 +183,14 @@ def run_setup(layout: Layout, design: Design, folder: Path) -> None:
     if script is None:
         return
     env = {**login_environment(), **environment(layout, design), "BURST_ROLE": "node"}
-    done = process.call([str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False) if os.access(
-        folder / script, os.X_OK
-    ) else process.call(["/bin/bash", str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False)
+    done = (
+        process.call([str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False)
+        if os.access(folder / script, os.X_OK)
+        else process.call(["/bin/bash", str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False)
+    )
     files.write(layout.logs / "setup.log", done.stdout + done.stderr)
     if done.status != 0:
         why = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
-        raise NotCreated(f"software.setup: {script} ended with {done.status}", why=why, fix=f"run it here: ./{script}", kind=Kind.CONFIG)
+        raise NotCreated(
+            f"software.setup: {script} ended with {done.status}", why=why, fix=f"run it here: ./{script}", kind=Kind.CONFIG
+        )

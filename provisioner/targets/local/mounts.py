@@ -52,8 +52,6 @@ def _show(folder: str, mounts: Mapping[str, str]) -> list[str]:
             options += ["--dir", path, *_show(path, mounts)]
         elif os.path.islink(path):
             options += ["--symlink", os.readlink(path), path]
-        elif os.path.isdir(path) and os.access(path, os.X_OK):
-            options += ["--dev-bind", path, path]
-        elif folder != "/" and os.access(path, os.R_OK):
+        elif (os.path.isdir(path) and os.access(path, os.X_OK)) or (folder != "/" and os.access(path, os.R_OK)):
             options += ["--dev-bind", path, path]
     return options

@@ -23,23 +23,24 @@ class Process:
     root: Path
 
 
-def of(root: Path) -> tuple[Process, ...]:
+def of(root: Path, *, thorough: bool = False) -> tuple[Process, ...]:
     """Those of one run."""
-    return tuple(process for process in under(root.parent) if process.root == root)
+    return tuple(process for process in under(root.parent, thorough=thorough) if process.root == root)
 
 
-def under(runtime: Path) -> Iterator[Process]:
-    """Those of every run of that runtime folder."""
+def under(runtime: Path, *, thorough: bool = False) -> Iterator[Process]:
+    """Those of every run of that runtime folder; `thorough` also looks at the files that a process has open, which
+    finds what a job left behind without an environment and in another folder."""
     me, prefix = os.getpid(), f"{runtime}/"
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == me:
             continue
-        run = _run_of(entry, prefix)
+        run = _run_of(entry, prefix, thorough)
         if run is not None:
             yield Process(int(entry), _command(entry), runtime / run)
 
 
-def _run_of(pid: str, prefix: str) -> str | None:
+def _run_of(pid: str, prefix: str, thorough: bool) -> str | None:
     """The name of the run's folder, when the process has one."""
     try:
         if os.stat(f"/proc/{pid}").st_uid != os.getuid():
@@ -51,10 +52,12 @@ def _run_of(pid: str, prefix: str) -> str | None:
             for name in (TAG, "SLURM_CONF"):
                 if env.get(name, "").startswith(prefix):
                     return env[name].removeprefix(prefix).split("/")[0]
-        here = os.readlink(f"/proc/{pid}/cwd")
+        places = [os.readlink(f"/proc/{pid}/cwd")]
+        if thorough:
+            places += [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
     except OSError:
         return None
-    return here.removeprefix(prefix).split("/")[0] if here.startswith(prefix) else None
+    return next((place.removeprefix(prefix).split("/")[0] for place in places if place.startswith(prefix)), None)
 
 
 def _command(pid: str) -> str:
@@ -76,6 +79,7 @@ def end(root: Path, *, grace: float) -> None:
         _wait(grace, lambda: not programs())
     # What starts others must not be quicker than we are: ask again until nothing is there.
     _wait(10, lambda: not _signal(of(root), signal.SIGKILL))
+    _wait(10, lambda: not _signal(of(root, thorough=True), signal.SIGKILL))
 
 
 def _wait(seconds: float, done: Callable[[], bool]) -> None:

@@ -70,7 +70,7 @@ class LocalTarget:
 
     def remains(self, run_id: str) -> tuple[Resource, ...]:
         root = _layout(run_id).root
-        alive = [Resource(kind="process", id=str(p.pid), name=p.command[:200]) for p in processes.of(root)]
+        alive = [Resource(kind="process", id=str(p.pid), name=p.command[:200]) for p in processes.of(root, thorough=True)]
         there = [Resource(kind="folder", id=str(root), name=root.name)] if os.path.lexists(root) else []
         return (*alive, *there)
 

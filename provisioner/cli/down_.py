@@ -1,0 +1,26 @@
+"""burst down"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from provisioner.cli.options import output_option, results_option, run_argument
+
+
+@click.command("down")
+@run_argument
+@results_option
+@click.option("--discard", is_flag=True, help="Leave the outputs to be destroyed with the cluster.")
+@output_option
+@click.pass_context
+def command(ctx: click.Context, run: str | None, results: Path | None, discard: bool, output: str) -> None:
+    """Bring the outputs of RUN here, destroy it, and prove that nothing is left."""
+    from provisioner.lifecycle import kept
+    from provisioner.report.terminal import Progress, receipt_lines
+
+    found = kept.find(run)
+    receipt = kept.down(found, results or found.results, [Progress()], discard=discard)
+    click.echo(receipt.model_dump_json(indent=2) if output == "json" else "\n".join(receipt_lines(receipt)))
+    ctx.exit(receipt.exit_code)

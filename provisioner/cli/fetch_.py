@@ -1,0 +1,25 @@
+"""burst fetch"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from provisioner.cli.options import output_option, results_option, run_argument
+
+
+@click.command("fetch")
+@run_argument
+@results_option
+@output_option
+@click.pass_context
+def command(ctx: click.Context, run: str | None, results: Path | None, output: str) -> None:
+    """Bring the outputs of RUN's jobs that are over here, checked by checksum."""
+    from provisioner.lifecycle import kept
+    from provisioner.report.terminal import Progress, receipt_lines
+
+    found = kept.find(run)
+    receipt = kept.fetch(found, results or found.results, [Progress()])
+    click.echo(receipt.model_dump_json(indent=2) if output == "json" else "\n".join(receipt_lines(receipt)))
+    ctx.exit(receipt.exit_code)

@@ -1,0 +1,25 @@
+"""burst list"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from provisioner.cli.options import output_option
+
+
+@click.command("list")
+@output_option
+def command(output: str) -> None:
+    """List the runs that exist: kept ones, those that go on, and dead ones that `burst sweep` would end."""
+    from provisioner.lifecycle.overview import overview
+    from provisioner.report.tables import print_rows
+
+    rows = overview()
+    if output == "json":
+        click.echo(json.dumps(rows, indent=2))
+    elif rows:
+        print_rows(rows, ("run_id", "target", "state", "expires", "results"))
+    else:
+        click.echo("no runs")

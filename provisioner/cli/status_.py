@@ -1,0 +1,23 @@
+"""burst status"""
+
+from __future__ import annotations
+
+import click
+
+from provisioner.cli.options import output_option, run_argument
+
+
+@click.command("status")
+@run_argument
+@output_option
+def command(run: str | None, output: str) -> None:
+    """Show the nodes and jobs of RUN (its id or name; the only one when left out)."""
+    from provisioner.lifecycle import kept
+    from provisioner.report.tables import print_status, status_json
+
+    found = kept.find(run)
+    nodes, tasks = kept.nodes(found), kept.tasks(found)
+    if output == "json":
+        click.echo(status_json(found.design, nodes, tasks))
+    else:
+        print_status(found.design, nodes, tasks)

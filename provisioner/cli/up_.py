@@ -1,0 +1,36 @@
+"""burst up"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from provisioner.cli.options import file_argument, output_option, results_option, target_option
+
+
+@click.command("up")
+@file_argument
+@target_option
+@results_option
+@output_option
+@click.pass_context
+def command(ctx: click.Context, file: Path, target: str | None, results: Path | None, output: str) -> None:
+    """Make the cluster of FILE and keep it, until `burst down` or limits.ttl. Its jobs wait for `burst submit`."""
+    from provisioner.lifecycle.kept import up
+    from provisioner.lifecycle.prepare import prepare
+    from provisioner.lifecycle.sweep import sweep
+    from provisioner.report.terminal import Progress, receipt_lines
+
+    progress = Progress()
+    prepared = prepare(file, target)
+    sweep([prepared.target], [progress])
+    into = results or Path("results") / prepared.design.run.id
+    receipt = up(prepared, into.absolute(), [progress])
+    if output == "json":
+        click.echo(receipt.model_dump_json(indent=2))
+    else:
+        click.echo("\n".join(receipt_lines(receipt)))
+        if receipt.status == "kept":
+            click.echo(f"\nnext: burst submit {receipt.run_id} {file}\n      burst down {receipt.run_id}")
+    ctx.exit(receipt.exit_code)

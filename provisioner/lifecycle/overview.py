@@ -1,0 +1,42 @@
+"""What exists, and what this machine lacks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from provisioner import clock
+from provisioner.findings import Finding
+from provisioner.lifecycle import state
+from provisioner.lifecycle.sweep import dead
+from provisioner.targets.local.checks import programs
+from provisioner.targets.registry import REGISTRY, open_target
+
+
+def overview() -> list[dict[str, str]]:
+    """A row for each run that is remembered here, and for each that only its tags tell of."""
+    rows = []
+    for remembered in state.existing():
+        begun = remembered.journal.last("begin") or {}
+        reason = dead(remembered)
+        rows.append(
+            {
+                "run_id": remembered.run_id,
+                "target": str(begun.get("target", "")),
+                "state": f"dead: {reason}" if reason else "running" if state.alive(remembered.folder) else "kept",
+                "expires": clock.utc(begun["expires"]) if "expires" in begun else "",
+                "results": str(begun.get("results", "")),
+            }
+        )
+    known = {row["run_id"] for row in rows}
+    for name in REGISTRY:
+        for tagged in open_target(name).runs():
+            if tagged.run_id not in known:
+                elsewhere = bool(tagged.state) and Path(tagged.state).is_dir()
+                told = "another state folder's" if elsewhere else "dead: nobody remembers it"
+                rows.append({"run_id": tagged.run_id, "target": name, "state": told, "expires": "", "results": ""})
+    return rows
+
+
+def health() -> tuple[Finding, ...]:
+    """What is missing on this machine for the target local."""
+    return programs()

@@ -1,0 +1,112 @@
+"""Tables for people, and the same as JSON for programs: plan, status, list, catalog."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from provisioner.design.model import Design, Group
+from provisioner.findings import Finding
+from provisioner.slurm.states import NodeState, Task
+from provisioner.units import MIB, show_duration, show_size
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
+    """A table of these columns."""
+    _print([[_cell(row[column]) for column in columns] for row in rows], [column.replace("_", " ") for column in columns])
+
+
+def _cell(value: Any) -> str:
+    return "" if value is None else str(value)
+
+
+def _print(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*row)
+    Console(highlight=False, markup=False).print(table)
+
+
+def print_plan(design: Design) -> None:
+    """What would be made."""
+    place = design.target + (f"/{design.region}" if design.region else "")
+    click.echo(f"{design.name} on {place}, for {show_duration(design.ttl)} at most")
+    _print(
+        [
+            ["head", "1", design.head.instance, str(design.head.cpus), show_size(design.head.memory_mib * MIB), "", "", ""],
+            *([_group_row(group) for group in design.groups]),
+        ],
+        ["group", "nodes", "instance", "CPUs", "memory", "GPUs", "spot", "USD/h each"],
+    )
+    if design.filesystems:
+        rows = [[fs.mount, fs.type, fs.id or show_size(fs.size)] for fs in design.filesystems]
+        _print(rows, ["mount", "type", "size or id"])
+    if design.jobs:
+        rows = [
+            [job.name, job.group, ", ".join(job.needs), job.script or job.command or "", " ".join(job.options[1:])]
+            for job in design.jobs
+        ]
+        _print(rows, ["job", "group", "needs", "runs", "sbatch options"])
+    estimate = design.estimate
+    low, high = estimate.hourly, estimate.hourly_max
+    if low is None or high is None:
+        click.echo("cost: not known, a type has no price in the catalogue")
+    elif high == 0:
+        click.echo(f"cost: nothing ({estimate.basis})")
+    else:
+        hourly = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+        click.echo(f"cost: {hourly} USD an hour, {estimate.total_max:.2f} USD at most ({estimate.basis})")
+
+
+def _group_row(group: Group) -> list[str]:
+    node = group.node
+    count = str(group.min) if group.min == group.max else f"{group.min} to {group.max}"
+    instances = " or ".join(n.instance for n in group.alternatives)
+    gpus = f"{node.gpus} {node.gpu}".strip() if node.gpus else ""
+    price = "" if not node.price else f"{node.price:.4f}"
+    return [group.name, count, instances, str(node.cpus), show_size(node.memory_mib * MIB), gpus, group.spot, price]
+
+
+def plan_json(design: Design, findings: Sequence[Finding]) -> str:
+    """The whole Design, and what was noticed."""
+    body = {"design": design.model_dump(mode="json"), "findings": [f.model_dump(mode="json") for f in findings]}
+    return json.dumps(body, indent=2)
+
+
+def print_status(design: Design, nodes: Mapping[str, NodeState], tasks: Mapping[str, Sequence[Task]]) -> None:
+    """Nodes and jobs of a kept cluster."""
+    click.echo(f"{design.run.id} on {design.target}")
+    _print([[node.name, _node_state(node)] for node in nodes.values()], ["node", "state"])
+    rows = [
+        [name if task.index is None else f"{name}[{task.index}]", str(task.job_id), task.state, task.nodes, task.reason]
+        for name, known in tasks.items()
+        for task in known
+    ]
+    if rows:
+        _print(rows, ["job", "id", "state", "nodes", "reason"])
+    else:
+        click.echo("no jobs were submitted")
+
+
+def _node_state(node: NodeState) -> str:
+    return node.state + ("" if node.powered else ", powered down") + ("" if node.responding else ", not responding")
+
+
+def status_json(design: Design, nodes: Mapping[str, NodeState], tasks: Mapping[str, Sequence[Task]]) -> str:
+    """The same for programs."""
+    body = {
+        "run_id": design.run.id,
+        "target": design.target,
+        "expires": design.run.expires,
+        "nodes": {name: asdict(node) for name, node in nodes.items()},
+        "jobs": {name: [asdict(task) for task in known] for name, known in tasks.items()},
+    }
+    return json.dumps(body, indent=2)

@@ -1,0 +1,137 @@
+"""The fault matrix on `local`: each step of the journal × signal. After the next command nothing of the run is left,
+its outputs are not lost, and another run never noticed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.e2e.conftest import Burst
+
+pytestmark = pytest.mark.e2e
+
+FILE = """\
+version: 1
+name: victim
+groups:
+  cpu: {needs: {cores: 1, memory: 1GiB}, nodes: 1}
+  more: {needs: {cores: 1, memory: 1GiB}, nodes: {min: 0, max: 1}}
+filesystems:
+  /shared: {size: 1GiB}
+jobs:
+  first: {group: cpu, command: "cat in.txt > out.txt; (sleep 600 & ) ; env -i sleep 600 & (cd /; env -i setsid sleep 600 &)", inputs: [in.txt], outputs: [out.txt]}
+  second: {group: more, needs: [first], command: "cat ../first/out.txt > out.txt", outputs: [out.txt]}
+"""
+# begin, folder, configuration, munged, slurmctld, nodes, ready, stage, 2 × submit, 2 × collect, destroy
+STEPS = 13
+KILLED = str(Path(__file__).with_name("killed.py"))
+
+
+@pytest.fixture
+def neighbour(burst: Burst) -> Iterator[str]:
+    """A kept cluster of the same user, which must live through everything."""
+    burst.write({"neighbour.yaml": FILE.replace("victim", "neighbour"), "burst.yaml": FILE, "in.txt": "precious\n"})
+    run_id = burst.receipt("up", "neighbour.yaml", "--results", "n")["run_id"]
+    yield run_id
+    said = burst("ssh", run_id, "--", "srun", "--partition=cpu", "hostname")
+    assert said.returncode == 0, said.stderr
+    assert burst("down", run_id).returncode == 0
+    assert burst.left() == []
+
+
+def killed(burst: Burst, step: int, signum: str, delay: float, *arguments: str) -> subprocess.Popen[str]:
+    return burst.start(str(step), signum, str(delay), "--", "run", "--results", f"r{step}", *arguments, program=(sys.executable, KILLED))
+
+
+def victims(burst: Burst) -> list[str]:
+    return [line for line in burst.left() if "victim" in line]
+
+
+def test_the_matrix_has_every_step(burst: Burst) -> None:
+    burst.write({"burst.yaml": FILE, "in.txt": "precious\n"})
+    assert burst("run", "--results", "r").returncode == 0
+    events = [json.loads(line) for line in (burst.folder / "r/events.jsonl").read_text().splitlines()]
+    assert sum(event["kind"] == "step" for event in events) == STEPS
+    assert burst.left() == []
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.015])
+def test_sigkill_at_every_step_then_sweep(burst: Burst, neighbour: str, delay: float) -> None:
+    for step in range(1, STEPS + 1):
+        dead = killed(burst, step, "SIGKILL", delay)
+        out, err = dead.communicate(timeout=100)
+        if dead.returncode == 0 and delay:
+            continue  # its last act was quicker than the signal
+        assert dead.returncode == -signal.SIGKILL, (step, out, err)
+        swept = burst("sweep", "-o", "json")
+        assert swept.returncode == 0, (step, swept.stdout, swept.stderr)
+        assert victims(burst) == [], step
+        assert neighbour not in swept.stdout
+        if step >= 11:
+            # Its jobs were over, so the outputs were there: the sweep has saved what the run had not.
+            for job in ("first", "second"):
+                assert (burst.folder / f"r{step}" / job / "out.txt").read_text() == "precious\n", step
+
+
+def test_the_next_run_sweeps_too(burst: Burst, neighbour: str) -> None:
+    killed(burst, 9, "SIGKILL", 0).communicate(timeout=100)
+    assert victims(burst) != []
+    assert burst("run", "--results", "again").returncode == 0
+    assert victims(burst) == []
+
+
+@pytest.mark.parametrize("signum", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_at_every_step_is_a_clean_end(burst: Burst, neighbour: str, signum: str) -> None:
+    for step in range(1, STEPS + 1):
+        process = killed(burst, step, signum, 0)
+        out, err = process.communicate(timeout=100)
+        assert process.returncode == 130, (step, out, err)
+        assert "Traceback" not in err
+        assert victims(burst) == [], step
+        receipt = json.loads((burst.folder / f"r{step}" / "receipt.json").read_text())
+        assert (receipt["status"], receipt["exit_code"], receipt["remains"]) == ("interrupted", 130, [])
+
+
+def test_ctrl_c_in_the_middle_of_a_job_keeps_what_it_made(burst: Burst) -> None:
+    burst.write({"burst.yaml": FILE.replace("cat in.txt > out.txt", "cat in.txt > out.txt; sleep 300"), "in.txt": "so far\n"})
+    process = burst.start("run", "--results", "r")
+    wait_for(burst, "RUNNING")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "left: nothing" in out
+    assert (burst.folder / "r/first/out.txt").read_text() == "so far\n"
+    assert burst.left() == []
+
+
+def test_a_second_ctrl_c_says_what_is_left_and_how_to_end_it(burst: Burst) -> None:
+    # A job that will not be told keeps the teardown busy long enough for the second signal.
+    stubborn = "trap '' TERM; cat in.txt > out.txt; while :; do sleep 1; done"
+    burst.write({"burst.yaml": FILE.replace("cat in.txt > out.txt", stubborn), "in.txt": "x\n"})
+    process = burst.start("run", "--results", "r")
+    wait_for(burst, "RUNNING")
+    process.send_signal(signal.SIGINT)
+    wait_for(burst, '"phase": "collect"')
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "burst sweep" in err
+    assert burst("sweep").returncode == 0
+    assert burst.left() == []
+
+
+def wait_for(burst: Burst, told: str) -> None:
+    """Until the run has said so in its events."""
+    events = burst.folder / "r" / "events.jsonl"
+    for _ in range(600):
+        if events.exists() and told in events.read_text():
+            return
+        time.sleep(0.05)
+    raise AssertionError(f"{told} was never said")

@@ -1,0 +1,100 @@
+"""What the unit tests make their material with: files, Specs, Designs, jobs' tasks."""
+
+from __future__ import annotations
+
+import textwrap
+from pathlib import Path
+from typing import Any
+
+from provisioner.catalog.table import Catalogue, InstanceType, bundled
+from provisioner.design import model
+from provisioner.design.decide import decide
+from provisioner.findings import Finding
+from provisioner.slurm.states import Task
+from provisioner.spec.load import check
+from provisioner.spec.model import Spec, parse_target
+
+RUN = model.Run(id="test-abc234", owner="ada", expires=1_800_000_000)
+
+# A file in which nothing is wrong; what a test adds comes after it.
+RIGHT = """\
+version: 1
+name: right
+groups:
+  cpu: {nodes: 2}
+"""
+
+
+def write(folder: Path, text: str | bytes, name: str = "burst.yaml") -> Path:
+    """A file of that content; text loses its common indent."""
+    path = folder / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(text if isinstance(text, bytes) else textwrap.dedent(text).encode())
+    return path
+
+
+def found_in(folder: Path, text: str | bytes) -> tuple[Finding, ...]:
+    """What `check` says of a file with that content."""
+    return check(write(folder, text))[2]
+
+
+def spec(text: str) -> Spec:
+    """A Spec of data that are right, without a file."""
+    from ruamel.yaml import YAML
+
+    return Spec.model_validate(YAML(typ="safe", pure=True).load(textwrap.dedent(text)))
+
+
+def design(text: str, target: str = "local", catalogue: Catalogue | None = None) -> model.Design:
+    """A Design in which nothing is wrong."""
+    decided, found = decide(spec(text), catalogue or bundled(), RUN, parse_target(target))
+    assert not [finding for finding in found if finding.level.value == "error"], found
+    return decided
+
+
+def instance(name: str, **known: Any) -> InstanceType:
+    """A type of a catalogue of the test's own; USD 1 an hour where nothing is said."""
+    plain: dict[str, Any] = {
+        "cloud": "aws",
+        "region": "us-east-1",
+        "vcpus": 4,
+        "cores": 2,
+        "memory_mib": 16 * 1024,
+        "gpus": 0,
+        "gpu": "",
+        "arch": "x86_64",
+        "on_demand": 1.0,
+        "spot": None,
+        "as_of": "2026",
+        "source": "a test",
+    }
+    return InstanceType(name=name, **(plain | known))
+
+
+def catalogue(*types: InstanceType) -> Catalogue:
+    """In the order of the bundled one: cheapest first."""
+    return Catalogue(tuple(sorted(types, key=lambda t: (t.on_demand is None, t.on_demand or 0.0, t.name))))
+
+
+def task(**known: Any) -> Task:
+    """A job that ran for ten seconds and is fine, but for what is said."""
+    plain: dict[str, Any] = {
+        "job_id": 1,
+        "index": None,
+        "state": "COMPLETED",
+        "reason": "None",
+        "exit_code": 0,
+        "restarts": 0,
+        "nodes": "cpu-1",
+        "submitted": 100.0,
+        "started": 101.0,
+        "ended": 111.0,
+        "stdout": "",
+        "stderr": "",
+    }
+    return Task(**(plain | known))
+
+
+def marked(text: str) -> list[int]:
+    """The 1-based lines on which `# <<<` stands."""
+    return [i for i, line in enumerate(textwrap.dedent(text).splitlines(), 1) if line.endswith("# <<<")]

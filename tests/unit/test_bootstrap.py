@@ -1,0 +1,207 @@
+"""The user-data of each role: golden texts, and what must hold for any Design."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from ruamel.yaml import YAML
+from syrupy.assertion import SnapshotAssertion
+
+from provisioner.bootstrap import embed, user_data
+from provisioner.bootstrap.needs import Role
+from provisioner.design.model import Design, Estimate, Filesystem, Group, Node, Run, Software
+from provisioner.findings import Level
+from provisioner.slurm.conf import Site
+
+NODE = Node(instance="c7a.xlarge", cpus=4, cores=4, memory_mib=7782)
+DESIGN = Design(
+    run=Run(id="melt-abc123", owner="ada", expires=1_800_000_000),
+    name="melt",
+    target="aws",
+    region="us-east-2",
+    head=NODE,
+    groups=(Group(name="cpu", min=1, max=3, node=NODE, spot="never", fabric="auto"),),
+    filesystems=(Filesystem(mount="/shared", type="nfs", size=2**37, id=None),),
+    software=Software(packages=("lammps", "gnuplot-nox=5.4.4+dfsg1-2"), setup="setup.sh"),
+    jobs=(),
+    ttl=7200,
+    idle=600,
+    budget=None,
+    estimate=Estimate(hourly=None, hourly_max=None, total_max=None, basis=""),
+)
+SETUP = "#!/bin/sh\nset -e\n\n# déjà vu: ${#HOME} and {{ braces }} stay as they are\npip install 'numpy<2'\n"
+ROLES: tuple[Role, ...] = ("head", "compute")
+
+
+def parsed(text: str) -> dict[str, Any]:
+    """As cloud-init reads it: YAML 1.1."""
+    assert text.startswith("#cloud-config\n")
+    yaml = YAML(typ="safe", pure=True)
+    yaml.version = (1, 1)
+    data: dict[str, Any] = yaml.load(text)
+    return data
+
+
+def written(config: dict[str, Any]) -> dict[str, str]:
+    """Path → content."""
+    return {item["path"]: item["content"] for item in config["write_files"]}
+
+
+def phases(config: dict[str, Any]) -> dict[str, list[str]]:
+    """Name → command, in order."""
+    assert {command[0] for command in config["runcmd"]} == {"/opt/burst/phase.sh"}
+    return {command[1]: command[2:] for command in config["runcmd"]}
+
+
+def rendered(role: Role, design: Design = DESIGN, setup: str | None = SETUP, site: Site | None = None) -> dict[str, Any]:
+    """Render and read back."""
+    return parsed(user_data.render(design, role, setup=setup, site=site or Site()))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_golden(role: Role, snapshot: SnapshotAssertion) -> None:
+    assert user_data.render(DESIGN, role, setup=SETUP, site=Site()) == snapshot
+
+
+def test_head_runs_its_phases_in_order() -> None:
+    commands = phases(rendered("head"))
+    assert list(commands) == ["packages", "pmix", "filesystems", "software", "setup", "slurmctld"]
+    assert {"slurmctld", "nfs-kernel-server", "libpmix2", "munge"} <= set(commands["packages"])
+    assert commands["filesystems"] == ["/opt/burst/export.sh", "/shared"]
+    assert commands["software"] == ["/opt/burst/packages.sh", "lammps", "gnuplot-nox=5.4.4+dfsg1-2"]
+    assert "BURST_ROLE=head" in commands["setup"]
+
+
+def test_compute_joins_last() -> None:
+    commands = phases(rendered("compute"))
+    assert list(commands) == ["packages", "pmix", "filesystems", "software", "setup", "join"]
+    assert {"slurmd", "nfs-common", "libpmix2", "munge"} <= set(commands["packages"])
+    assert commands["join"] == ["/opt/burst/join.sh", "head:6817"]
+    assert "BURST_ROLE=node" in commands["setup"]
+
+
+def test_only_the_head_has_slurms_configuration() -> None:
+    assert {"/etc/slurm/slurm.conf", "/etc/slurm/cgroup.conf", "/etc/exports.d/burst.exports"} <= set(written(rendered("head")))
+    files = written(rendered("compute"))
+    assert not [path for path in files if path.startswith(("/etc/slurm/", "/etc/exports"))]
+    assert "wait-port.sh head 6817 600" in files["/etc/systemd/system/slurmd.service.d/burst.conf"]
+    assert files["/opt/burst/fstab"] == "head:/shared /shared nfs4 hard,noatime,_netdev 0 0\n"
+
+
+def test_gres_conf_where_there_are_gpus() -> None:
+    gpus = DESIGN.groups[0].model_copy(update={"name": "gpu", "node": NODE.model_copy(update={"gpus": 1, "gpu": "l4"})})
+    design = DESIGN.model_copy(update={"groups": (*DESIGN.groups, gpus)})
+    assert "Type=l4" in written(rendered("head", design))["/etc/slurm/gres.conf"]
+
+
+def test_every_program_that_slurm_calls_is_there_but_the_launcher() -> None:
+    files = written(rendered("head"))
+    assert "PrologSlurmctld=/opt/burst/wait-for-nodes\n" in files["/etc/slurm/slurm.conf"]
+    assert files["/opt/burst/wait-for-nodes"].startswith("#!/bin/sh\n")
+    fixed = DESIGN.model_copy(update={"groups": (DESIGN.groups[0].model_copy(update={"max": 1}),)})
+    assert "/opt/burst/wait-for-nodes" not in written(rendered("head", fixed))
+
+
+def test_slurmd_is_held_until_the_machine_joins() -> None:
+    config = rendered("compute")
+    assert ["systemctl", "mask", "--runtime", "slurmd.service"] in [command[3:] for command in config["bootcmd"]]
+    assert "systemctl unmask --runtime slurmd\n" in written(config)["/opt/burst/join.sh"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nothing_asked_for_nothing_done(role: Role) -> None:
+    design = DESIGN.model_copy(update={"filesystems": (), "software": Software(packages=(), setup=None)})
+    config = rendered(role, design, setup=None)
+    assert list(phases(config)) == ["packages", "pmix", "slurmctld" if role == "head" else "join"]
+    assert not [path for path in written(config) if "setup" in path or "export" in path or "mount" in path]
+    assert not [name for name in phases(config)["packages"] if name.startswith("nfs")]
+
+
+def test_a_container_mounts_nothing_over_the_network() -> None:
+    site = Site(contained=True, version=(24, 11), address="10.0.0.2", mpi="none")
+    assert "filesystems" not in phases(rendered("head", site=site))
+    commands = phases(rendered("compute", site=site))
+    assert list(commands) == ["packages", "software", "setup", "join"]
+    assert commands["join"][-1] == "-b"
+    assert "libpmix2" not in commands["packages"]
+
+
+def test_filesystems_of_others_are_not_exported() -> None:
+    other = Filesystem(mount="/home/data", type="nfs", size=1, id="fs-1")
+    fast = Filesystem(mount="/scratch", type="lustre", size=1, id=None)
+    config = rendered("head", DESIGN.model_copy(update={"filesystems": (*DESIGN.filesystems, other, fast)}))
+    assert phases(config)["filesystems"] == ["/opt/burst/export.sh", "/shared"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_placeholders_stand_where_a_target_fills_them_in(role: Role) -> None:
+    config = rendered(role)
+    key = next(item for item in config["write_files"] if item["path"] == "/etc/munge/munge.key")
+    assert key == {
+        "path": "/etc/munge/munge.key",
+        "permissions": "0400",
+        "owner": "munge:munge",
+        "encoding": "b64",
+        "content": user_data.MUNGE_KEY,
+    }
+    assert f"{user_data.HEAD_ADDRESS} head\n" in written(config)["/etc/hosts"]
+    assert "10.0.0.2 head\n" in written(rendered(role, site=Site(address="10.0.0.2")))["/etc/hosts"]
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_nothing_upgrades_itself(role: Role) -> None:
+    config = rendered(role)
+    assert (config["package_update"], config["package_upgrade"]) == (False, False)
+    assert 'APT::Periodic::Enable "0";' in written(config)["/etc/apt/apt.conf.d/99burst"]
+
+
+@pytest.mark.parametrize(
+    ("setup", "expected"),
+    [
+        (SETUP, SETUP),
+        ("echo hello", "#!/bin/bash\necho hello\n"),
+        ("", "#!/bin/bash\n"),
+        ("#!/bin/sh\n\tcat <<X\r\n\x1b[1m \U0001f680\u2028\nX\n\n", "#!/bin/sh\n\tcat <<X\r\n\x1b[1m \U0001f680\u2028\nX\n\n"),
+    ],
+)
+def test_setup_arrives_as_it_is(setup: str, expected: str) -> None:
+    assert written(rendered("compute", setup=setup))["/opt/burst/setup"] == expected
+
+
+@given(st.text(st.characters(exclude_categories=["Cs"])), st.sampled_from(["", "\n", " \n", "\n\n"]))
+def test_any_content_survives_yaml(text: str, end: str) -> None:
+    document = "#cloud-config\nwrite_files:\n" + embed.file("/a b", text + end, owner="x:y") + "\n"
+    assert written(parsed(document)) == {"/a b": text + end}
+
+
+@given(st.lists(st.text(st.characters(exclude_categories=["Cs"]))))
+def test_any_argument_survives_yaml(words: list[str]) -> None:
+    assert parsed(f"#cloud-config\nruncmd:\n- {embed.listed(words)}\n")["runcmd"] == [words]
+
+
+def test_a_strange_mount_point_is_escaped() -> None:
+    odd = Filesystem(mount='/my data#"1"', type="nfs", size=1, id=None)
+    design = DESIGN.model_copy(update={"filesystems": (odd,)})
+    assert (
+        written(rendered("head", design))["/etc/exports.d/burst.exports"].splitlines()[-1].startswith("/my\\040data\\043\\0421")
+    )
+    assert phases(rendered("compute", design))["filesystems"] == ["/opt/burst/mount.sh", "600", '/my data#"1"']
+
+
+def test_the_same_design_gives_the_same_bytes() -> None:
+    assert len({user_data.render(DESIGN, "head", setup=SETUP, site=Site()) for _ in range(3)}) == 1
+
+
+def test_size() -> None:
+    text = user_data.render(DESIGN, "compute", setup=SETUP, site=Site())
+    assert user_data.size_findings(text) == ()
+    noise = random.Random(1).randbytes(20_000).hex()
+    levels = {finding.level for n in range(0, len(noise), 500) for finding in user_data.size_findings(text + noise[:n])}
+    assert levels == {Level.WARNING, Level.ERROR}
+    (finding,) = user_data.size_findings(text + noise)
+    assert finding.code == "user-data-size"
+    assert "16KiB" in finding.message

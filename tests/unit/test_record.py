@@ -1,0 +1,178 @@
+"""What a run's record makes of what happened: the exit code, the receipt, the streams of events."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from making import design
+
+from provisioner import clock
+from provisioner.errors import BurstError, ExitCode, Interrupted, Leftover, NotCreated, OutputsWrong
+from provisioner.events import Event
+from provisioner.findings import Finding, error, warning
+from provisioner.jobs.model import JobResult
+from provisioner.lifecycle import record as records
+from provisioner.lifecycle.record import Record
+from provisioner.lifecycle.state import RunState
+from provisioner.targets.base import Resource
+
+DESIGN = design("version: 1\nname: a\ngroups: {cpu: {nodes: 1}}\njobs: {melt: {command: ls}}\n")
+LEFT = (Resource(kind="process", id="42"),)
+
+
+def result(**known: Any) -> JobResult:
+    plain: dict[str, Any] = {
+        "slurm_id": 1,
+        "state": "COMPLETED",
+        "reason": "",
+        "exit_code": 0,
+        "nodes": ("cpu-1",),
+        "restarts": 0,
+    }
+    return JobResult(**(plain | {"queued_seconds": 0.0, "seconds": 1.0} | known))
+
+
+@pytest.fixture
+def record(folder: Path) -> Record:
+    (folder / "state").mkdir()
+    return Record(DESIGN, RunState(folder / "state"), folder / "results", [])
+
+
+FAILED, MISSING, FINE = result(state="FAILED", exit_code=1), result(missing=("log",)), result()
+WRONG = error("output", "log was not collected")
+
+
+@pytest.mark.parametrize(
+    ("remains", "problem", "job", "finding", "code"),
+    [
+        ((), None, FINE, None, ExitCode.DONE),
+        ((), None, FINE, warning("output", "an optional one"), ExitCode.DONE),
+        ((), None, FINE, error("slurm", "could not be asked"), ExitCode.DONE),
+        ((), None, MISSING, None, ExitCode.OUTPUTS),
+        ((), None, FINE, WRONG, ExitCode.OUTPUTS),
+        ((), None, FAILED, WRONG, ExitCode.JOB_FAILED),
+        ((), None, result(state="NOT_SUBMITTED"), None, ExitCode.JOB_FAILED),
+        ((), None, result(state="UNKNOWN"), None, ExitCode.JOB_FAILED),
+        ((), None, result(state="RUNNING"), None, ExitCode.JOB_FAILED),
+        ((), RuntimeError("bug"), FAILED, WRONG, ExitCode.BUG),
+        ((), NotCreated("no capacity"), FAILED, WRONG, ExitCode.NOT_CREATED),
+        ((), OutputsWrong("…"), FINE, None, ExitCode.OUTPUTS),
+        ((), Interrupted(2), FAILED, WRONG, ExitCode.INTERRUPTED),
+        (LEFT, None, FINE, None, ExitCode.LEFTOVER),
+        (LEFT, RuntimeError("bug"), FAILED, WRONG, ExitCode.LEFTOVER),
+        (LEFT, NotCreated("no capacity"), FAILED, WRONG, ExitCode.LEFTOVER),
+        (LEFT, Interrupted(2), FAILED, WRONG, ExitCode.LEFTOVER),
+    ],
+)
+def test_what_is_worse_comes_first(
+    record: Record,
+    remains: tuple[Resource, ...],
+    problem: BaseException | None,
+    job: JobResult,
+    finding: Finding | None,
+    code: ExitCode,
+) -> None:
+    record.remains, record.jobs["melt"] = remains, job
+    if problem is not None:
+        record.stopped(problem)
+    if finding is not None:
+        record.found(finding)
+    assert record.exit_code() is code
+    receipt = record.receipt()
+    assert receipt.exit_code == code
+    assert json.loads((record.results / "receipt.json").read_text())["status"] == receipt.status
+
+
+def test_the_numbers_are_frozen() -> None:
+    assert {code.name: int(code) for code in ExitCode} == {
+        "DONE": 0,
+        "BUG": 1,
+        "INVALID": 2,
+        "REFUSED": 3,
+        "NOT_CREATED": 4,
+        "JOB_FAILED": 5,
+        "OUTPUTS": 6,
+        "LEFTOVER": 7,
+        "INTERRUPTED": 130,
+    }
+
+
+def test_the_first_problem_is_the_one_that_is_told(record: Record) -> None:
+    record.stopped(NotCreated("munged did not start", why="its key", fix="burst doctor"))
+    record.stopped(Interrupted(15))
+    problem = record.receipt().problem
+    assert problem is not None
+    assert (problem.message, problem.why, problem.fix) == ("munged did not start", "its key", "burst doctor")
+
+
+@pytest.mark.parametrize(
+    ("problem", "again"), [(RuntimeError("x"), True), (Leftover("x"), False), (BurstError("x"), False), (Interrupted(2), False)]
+)
+def test_only_a_bug_is_raised_again(record: Record, problem: BaseException, again: bool) -> None:
+    record.stopped(problem)
+    if again:
+        with pytest.raises(type(problem)):
+            record.reraise_bug()
+    else:
+        record.reraise_bug()
+
+
+def test_a_phase_counts_however_it_ends(record: Record) -> None:
+    class Still:
+        def __init__(self) -> None:
+            self.at = 1_000.0
+
+        def now(self) -> float:
+            return self.at
+
+        def monotonic(self) -> float:
+            return self.at
+
+        def sleep(self, seconds: float) -> None:
+            self.at += seconds
+
+    with clock.use(Still()):
+        with record.phase("create"):
+            clock.sleep(2.5)
+        with contextlib.suppress(NotCreated), record.phase("ready"):
+            clock.sleep(1)
+            raise NotCreated("no")
+    assert [(phase.name, phase.seconds, phase.started_at) for phase in record.phases] == [
+        ("create", 2.5, "1970-01-01T00:16:40.000Z"),
+        ("ready", 1.0, "1970-01-01T00:16:42.500Z"),
+    ]
+
+
+def test_events_reach_the_journal_before_the_file_and_the_file_before_the_screen(folder: Path) -> None:
+    seen: list[tuple[int, int]] = []
+
+    def screen(event: Event) -> None:
+        paths = (folder / "state" / "journal.jsonl", folder / "results" / "events.jsonl")
+        journal, file = (len(path.read_text().splitlines()) if path.exists() else 0 for path in paths)
+        seen.append((journal, file))
+
+    (folder / "state").mkdir()
+    record = Record(DESIGN, RunState(folder / "state"), folder / "results", [screen])
+    record.events.step("destroy", "…")
+    record.events.say("job.log", "a line of a job's own")
+    record.events.say("destroyed", "größe")
+    assert seen == [(1, 1), (1, 1), (1, 2)]
+    assert "größe" in (folder / "results" / "events.jsonl").read_text(encoding="utf-8")
+
+
+def test_this_machine_costs_nothing_in_the_end_and_a_cloud_nobody_knows_yet(record: Record) -> None:
+    assert record.receipt().cost.final_usd == 0
+    record.design = design("version: 1\nname: a\ntarget: aws/us-east-1\ngroups: {cpu: {nodes: 1}}\n", "aws/us-east-1")
+    receipt = record.receipt()
+    assert receipt.target == "aws/us-east-1"
+    assert receipt.cost.estimated_usd is not None
+    assert receipt.cost.final_usd is None
+
+
+@pytest.mark.xfail(strict=True, reason="a Refused or Invalid that ends a run has no status: receipt() raises KeyError")
+def test_every_way_to_end_has_a_status() -> None:
+    assert set(records._STATUS) == set(ExitCode)
