@@ -72,6 +72,7 @@ SelectType=select/cons_tres
 SelectTypeParameters=CR_Core_Memory
 MpiDefault=$mpi
 ReturnToService=2
+EnforcePartLimits=ALL
 SlurmdTimeout=10
 MinJobAge=2592000
 MaxArraySize=10001
@@ -121,7 +122,7 @@ job=$(sbatch --parsable --partition=cpu --wrap="$command")
 over() {
     case $(scontrol --oneliner show job "$job") in
     *JobState=COMPLETED*) return 0 ;;
-    *JobState=[CPR]*) return 1 ;;
+    *JobState=PENDING* | *JobState=CONFIGURING* | *JobState=RUNNING* | *JobState=COMPLETING*) return 1 ;;
     *) echo "floor.sh: the job failed" >&2; exit 1 ;;
     esac
 }

@@ -8,12 +8,11 @@ from decimal import Decimal
 KIB, MIB, GIB, TIB = 2**10, 2**20, 2**30, 2**40
 
 _SIZES = {"B": 1, "KiB": KIB, "MiB": MIB, "GiB": GIB, "TiB": TIB, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
-_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", re.ASCII)
 _DURATION = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
 _SLURM_TIME = re.compile(r"(?:(\d{1,9})-)?(\d{1,3}):([0-5]\d):([0-5]\d)", re.ASCII)
-_MONEY = re.compile(r"(\d+(?:\.\d{1,2})?)\s*USD", re.ASCII)
+_MONEY = re.compile(r"(\d{1,9}(?:\.\d{1,2})?)\s*USD", re.ASCII)
 
 SIZE_PATTERN = r"^\d+(\.\d+)?\s*(B|[KMGT]i?B)$"
 DURATION_PATTERN = r"^(\d+d)?(\d+h)?(\d+m)?(\d+s)?$|^(\d+-)?\d{1,3}:[0-5]\d:[0-5]\d$"

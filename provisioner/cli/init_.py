@@ -21,4 +21,4 @@ def command(template: str, into: Path, listing: bool) -> None:
         return
     for path in copy_template(template, into):
         click.echo(path)
-    click.echo(f"next: burst run {into / 'burst.yaml'}")
+    click.echo(f"next: burst run {into / 'burst.yaml'} -t local")

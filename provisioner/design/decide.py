@@ -138,8 +138,16 @@ def _least(nodes: tuple[model.Node, ...]) -> model.Node:
             "cores": min(n.cores for n in nodes),
             "memory_mib": min(n.memory_mib for n in nodes),
             "gpus": min(n.gpus for n in nodes),
+            # And never promised cheaper: "at most" is an upper bound whichever type is to be had.
+            "price": _dearest([n.price for n in nodes]),
+            "spot_price": _dearest([n.spot_price for n in nodes]),
         }
     )
+
+
+def _dearest(prices: list[float | None]) -> float | None:
+    known = [price for price in prices if price is not None]
+    return max(known) if len(known) == len(prices) else None
 
 
 def _head(spec: Spec, catalogue: Catalogue, cloud: str | None) -> model.Node:

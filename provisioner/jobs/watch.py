@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Mapping, Sequence
 
 from provisioner import clock
+from provisioner.errors import BurstError, ExitCode
 from provisioner.events import Events
 from provisioner.executor.base import Executor
 from provisioner.executor.process import CommandFailed
@@ -19,8 +21,15 @@ _QUICKEST, _SLOWEST = 0.05, 1.0
 _NODES_EVERY = 2.0
 # A job that was requeued this often will not end: its nodes come up only to fail.
 _MOST_RESTARTS = 5
-# So many answers may fail in a row before the cluster counts as gone: a slurmctld that is busy answers late.
-_DEAF = 5
+# A slurmctld that is silent for so many seconds counts as gone; one that is only busy answers within its MessageTimeout of 10.
+_DEAF = 30.0
+
+
+class ClusterLost(BurstError):
+    """The head has gone while jobs were running."""
+
+    exit_code = ExitCode.JOB_FAILED
+
 
 Tasks = dict[str, tuple[Task, ...]]
 
@@ -35,7 +44,7 @@ class Watch:
         self._events = events
         self._told: dict[tuple[str, int | None], str] = {}
         self._quiet = quiet
-        self._failed = 0
+        self._heard = clock.monotonic()
         self._nodes_asked = clock.monotonic()
 
     def until_over(self, heal: Callable[[Sequence[str]], None], follow: Follower | None, expires: float) -> None:
@@ -78,15 +87,14 @@ class Watch:
                 return
 
     def look(self) -> bool:
-        """Ask once; whether anything changed. Raises CommandFailed when slurmctld does not answer any more."""
+        """Ask once; whether anything changed. Raises ClusterLost when slurmctld has gone."""
         try:
             every = ask.jobs(self._run)
-            self._failed = 0
-        except CommandFailed:
-            self._failed += 1
-            if self._failed > _DEAF:
-                raise
+        except CommandFailed as problem:
+            if clock.monotonic() - self._heard > _DEAF:
+                raise ClusterLost("slurmctld does not answer any more", why=problem.why) from problem
             return False
+        self._heard = clock.monotonic()
         for name, job in self._submitted.items():
             self.tasks[name] = tuple(task for task in every if task.job_id == job.slurm_id)
         return self._tell()
@@ -95,7 +103,9 @@ class Watch:
         """End what is not over yet."""
         left = [job.slurm_id for name, job in self._submitted.items() if not self.is_over(name)]
         if left:
-            ask.cancel(self._run, left)
+            # One that ended since it was looked at makes scancel answer with an error: nothing is wrong.
+            with contextlib.suppress(CommandFailed):
+                ask.cancel(self._run, left)
 
     def _run(self, argv: Sequence[str]) -> str:
         return self._executor.run(argv, env=ask.ENVIRONMENT).stdout
@@ -114,7 +124,8 @@ class Watch:
                 label = name if task.index is None else f"{name}[{task.index}]"
                 detail = f" on {task.nodes}" if task.nodes and task.state == "RUNNING" else ""
                 if task.over and task.state != "COMPLETED":
-                    detail = f" ({task.reason}, exit code {task.exit_code})"
+                    reason = "" if task.reason in ("", "None") else f"{task.reason}, "
+                    detail = f" ({reason}exit code {task.exit_code})" if task.nodes else f" ({task.reason})"
                 self._events.say(
                     "job.state",
                     f"{label} {task.state}{detail}",
@@ -135,9 +146,11 @@ class Watch:
                     continue
                 if task.restarts > _MOST_RESTARTS:
                     self._events.say("job.given-up", f"{name} was requeued {task.restarts} times: cancelled", job=name)
-                    ask.cancel(self._run, [task.job_id])
+                    ask.cancel(self._run, [task.own_id])
                 elif task.state == "PENDING" and task.reason == "BeginTime":
-                    ask.release(self._run, task.job_id)
+                    # It may have begun since it was looked at: then there is nothing to release.
+                    with contextlib.suppress(CommandFailed):
+                        ask.release(self._run, task.own_id)
 
     def _look_after_nodes(self, heal: Callable[[Sequence[str]], None]) -> None:
         try:
@@ -147,7 +160,8 @@ class Watch:
         dead = [node.name for node in nodes.values() if _dead(node)]
         if dead:
             self._events.say("node.dead", f"{', '.join(dead)} does not answer", nodes=dead)
-            ask.fail(self._run, dead, "burst: does not answer")
+            with contextlib.suppress(CommandFailed):
+                ask.fail(self._run, dead, "burst: does not answer")
             heal(dead)
 
 

@@ -5,8 +5,8 @@ Standard library only; copied as it is into a run's folder, where Slurm's Resume
     python3 launch.py resume|suspend TEMPLATE.json HOSTLIST
 
 A template has `slurmd` (the command line, with {node} for the name), `env`, `logs` (a folder), `root` (the run's
-folder) and `scontrol`. A process belongs to a node when its environment says so: slurmd and slurmstepd carry
-BURST_NODE, a job's tasks SLURMD_NODENAME (srun(1)).
+folder) and `scontrol`. A process belongs to a node when its environment says so (slurmd carries BURST_NODE, a job's
+tasks SLURMD_NODENAME, srun(1)), or when it has that node's log open (slurmstepd, which wipes its environment).
 """
 
 from __future__ import annotations
@@ -65,12 +65,19 @@ def end(names: Sequence[str], template: Template) -> None:
         pids = [pid for pid, node in _processes(template) if node in wanted]
         if not pids:
             return
-        for pid in pids:
-            try:
-                os.kill(pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
+        # All stop before any ends: a slurmstepd that saw its tasks killed would report a failed job, where a
+        # machine that is switched off reports nothing.
+        for signum in (signal.SIGSTOP, signal.SIGKILL):
+            _signal(pids, signum)
         time.sleep(0.01)
+
+
+def _signal(pids: Sequence[int], signum: signal.Signals) -> None:
+    for pid in pids:
+        try:
+            os.kill(pid, signum)
+        except ProcessLookupError:
+            continue
 
 
 def _processes(template: Template) -> Iterator[tuple[int, str]]:
@@ -80,17 +87,28 @@ def _processes(template: Template) -> Iterator[tuple[int, str]]:
         if not entry.isdigit():
             continue
         try:
-            with open(f"/proc/{entry}/environ", "rb") as stream:
-                raw = stream.read()
+            node = _node_of(entry, root)
         except OSError:
             continue
-        if root.encode() not in raw:
-            continue
+        if node is not None:
+            yield int(entry), node
+
+
+def _node_of(pid: str, root: str) -> str | None:
+    with open(f"/proc/{pid}/environ", "rb") as stream:
+        raw = stream.read()
+    if root.encode() in raw:
         env = dict(item.split("=", 1) for item in raw.decode(errors="replace").split("\0") if "=" in item)
         if env.get("BURST_ROOT") == root and "BURST_NODE" in env:
-            yield int(entry), env["BURST_NODE"]
-        elif env.get("SLURM_CONF") == f"{root}/slurm.conf" and "SLURMD_NODENAME" in env:
-            yield int(entry), env["SLURMD_NODENAME"]
+            return env["BURST_NODE"]
+        if env.get("SLURM_CONF") == f"{root}/slurm.conf" and "SLURMD_NODENAME" in env:
+            return env["SLURMD_NODENAME"]
+        return None
+    if os.readlink(f"/proc/{pid}/cwd") != root:
+        return None
+    log = f"{root}/log/slurmd-"
+    opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+    return next((path[len(log) : -len(".log")] for path in opened if path.startswith(log)), None)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -70,7 +70,8 @@ class Record:
 
     def reraise_bug(self) -> None:
         """What nobody foresaw goes on to the boundary, now that everything is taken down."""
-        if self._problem is not None and not isinstance(self._problem, BurstError | Interrupted):
+        known = isinstance(self._problem, BurstError) and self._problem.exit_code is not ExitCode.BUG
+        if self._problem is not None and not known and not isinstance(self._problem, Interrupted):
             raise self._problem
 
     def exit_code(self) -> ExitCode:

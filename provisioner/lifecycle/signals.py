@@ -9,8 +9,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from provisioner import clock
 from provisioner.errors import ExitCode, Interrupted
 
+# A wrapper that forwards a signal which the whole process group got (make, CI runners) sends it twice at once:
+# only a signal this many seconds after the first is a person's second one.
+_SAME = 1.0
 _CAUGHT = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -19,14 +23,17 @@ class Signals:
 
     def __init__(self, last_words: Callable[[], str]) -> None:
         self.received: int | None = None
+        self._at = 0.0
         self._shielded = False
         self._last_words = last_words
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
+        if self.received is not None and clock.monotonic() - self._at < _SAME:
+            return
         if self.received is not None:
             os.write(sys.stderr.fileno(), f"\n{self._last_words()}\n".encode())
             os._exit(ExitCode.INTERRUPTED)
-        self.received = signum
+        self.received, self._at = signum, clock.monotonic()
         if self._shielded:
             os.write(sys.stderr.fileno(), b"\nburst: already taking everything down; again to stop at once\n")
             return

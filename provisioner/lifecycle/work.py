@@ -78,13 +78,12 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
     """
     submitted = record.state.submitted()
     watch = Watch(cluster.executor, submitted, record.events, quiet=True)
-    try:
-        watch.look()
-        if not watch.over() and not running:
-            watch.cancel()
-            watch.wait_until_over(_CANCEL_SECONDS)
-    except BurstError as problem:
-        record.found(error("slurm", f"slurmctld could not be asked how the jobs ended: {problem.message}"))
+    watch.look()
+    if submitted and not watch.tasks:
+        record.found(error("slurm", "slurmctld could not be asked how the jobs ended", "its outputs were collected all the same"))
+    elif not watch.over() and not running:
+        watch.cancel()
+        watch.wait_until_over(_CANCEL_SECONDS)
     for job in record.design.jobs:
         if job.name in submitted and not (running and not watch.is_over(job.name)):
             _gather_one(cluster, record, submitted[job.name], watch)
@@ -101,7 +100,7 @@ def _gather_one(cluster: Cluster, record: Record, job: Submitted, watch: Watch) 
         collected, tail = _nothing(design.outputs), ""
         record.found(error("output", f"{job.name}: its outputs could not be collected: {problem}"))
     record.jobs[job.name] = result.result(job, tasks, collected, tail)
-    if tasks and not any(task.started is not None for task in tasks):
+    if tasks and not any(task.nodes for task in tasks):
         # What never ran owes nothing: its state says it all.
         record.jobs[job.name] = record.jobs[job.name].model_copy(update={"missing": ()})
     else:

@@ -32,7 +32,12 @@ def _print(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*row)
-    Console(highlight=False, markup=False).print(table)
+    # Off a terminal nothing is cut to a width that nobody has.
+    console = Console(highlight=False, markup=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, markup=False, width=500)
+    for line in console.render_lines(table, pad=False):
+        click.echo("".join(segment.text for segment in line).rstrip())
 
 
 def print_plan(design: Design) -> None:

@@ -50,8 +50,8 @@ def render(design: Design, site: Site) -> dict[str, str]:
     if any(group.node.gpus for group in design.groups):
         files["gres.conf"] = _gres_conf(design, site)
     if site.contained:
-        # CgroupPlugin=disabled is known from 23.11 on; older ones never read the file with proctrack/linuxproc.
-        if site.version >= (23, 11):
+        # 23.11 does not know CgroupPlugin=disabled and needs no file (tried); 24.11 needs it (tried).
+        if site.version >= (24, 5):
             files["cgroup.conf"] = "CgroupPlugin=disabled\n"
     else:
         files["cgroup.conf"] = "ConstrainCores=yes\nConstrainRAMSpace=yes\nConstrainDevices=yes\n"
@@ -112,7 +112,7 @@ def _power_saving(design: Design, site: Site) -> list[str]:
     """Every node is State=CLOUD; those that are always there are excepted (DESIGN decision 2)."""
     lines = [
         # Registration gives a node its address; without PrivateData=cloud powered-down nodes are hidden from sinfo.
-        "SlurmctldParameters=cloud_reg_addrs,idle_on_node_suspend,power_save_interval=1",
+        "SlurmctldParameters=enable_configless,cloud_reg_addrs,idle_on_node_suspend,power_save_interval=1",
         "PrivateData=cloud",
         f"ResumeProgram={site.resume}",
         f"SuspendProgram={site.suspend}",

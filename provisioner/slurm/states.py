@@ -28,10 +28,12 @@ TERMINAL = frozenset(
 class Task:
     """A job, or one task of an array. Times are epoch seconds (Slurm keeps whole ones), None where there is none yet.
 
-    `exit_code` is the shell's: 128 + n when signal n ended it. `job_id` is the number sbatch printed.
+    `exit_code` is the shell's: 128 + n when signal n ended it. `job_id` is the number sbatch printed, `own_id` the
+    one that this task alone has.
     """
 
     job_id: int
+    own_id: int
     index: int | None
     state: str
     reason: str
@@ -88,6 +90,7 @@ def _task(record: str) -> Task:
     index = fields.get("ArrayTaskId", "")
     return Task(
         job_id=int(fields.get("ArrayJobId") or fields["JobId"]),
+        own_id=int(fields["JobId"]),
         index=int(index) if index.isdigit() else None,
         state=fields["JobState"],
         reason=fields.get("Reason", ""),

@@ -143,6 +143,8 @@ def inputs_are_there(spec: Spec, source: Source, known: Known) -> Iterator[Findi
     """Every input pattern finds something, and what it finds can be read."""
     for name, job in spec.jobs.items():
         for i, pattern in enumerate(job.inputs):
+            if _is_the_folder(pattern):
+                continue
             loc, found = ("jobs", name, "inputs", i), False
             for path in matches(source.folder, pattern, follow=True):
                 found = True
@@ -155,6 +157,10 @@ def inputs_are_there(spec: Spec, source: Source, known: Known) -> Iterator[Findi
                 yield _at(source, loc, "inputs", message, _similar_file(source.folder, pattern))
 
 
+def _is_the_folder(pattern: str) -> bool:
+    return os.path.normpath(pattern) == "."
+
+
 @_rule
 def inputs_are_not_everything(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
     """No pattern is the folder itself."""
@@ -163,7 +169,7 @@ def inputs_are_not_everything(spec: Spec, source: Source, known: Known) -> Itera
             *((("jobs", name, "inputs", i), p) for i, p in enumerate(job.inputs)),
             *((("jobs", name, "outputs", i), o.path) for i, o in enumerate(job.outputs)),
         ):
-            if os.path.normpath(pattern) == ".":
+            if _is_the_folder(pattern):
                 fix = "write ** for everything in it, or name what is needed"
                 yield _at(source, loc, "pattern", f"jobs.{name}: {pattern!r} is the folder itself", fix)
 

@@ -79,8 +79,8 @@ class Burst:
                 told += b"\0" + os.readlink(f"/proc/{pid}/cwd").encode()
             except OSError:
                 continue
-            if f"{mark}{'/' if not run_id else ''}".encode() in told:
-                found.append(f"process {pid} {told[:120]!r}")
+            if mark.encode() in told:
+                found.append(f"process {pid} of {mark + told.decode(errors='replace').partition(mark)[2][:60]!r}")
         found += [f"folder {path}" for path in self.runtime.glob(f"{run_id or ''}*")] if self.runtime.is_dir() else []
         found += [f"state {path}" for path in (self.state / "burst" / "runs").glob(f"{run_id}*")]
         return found

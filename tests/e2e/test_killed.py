@@ -47,7 +47,9 @@ def neighbour(burst: Burst) -> Iterator[str]:
 
 
 def killed(burst: Burst, step: int, signum: str, delay: float, *arguments: str) -> subprocess.Popen[str]:
-    return burst.start(str(step), signum, str(delay), "--", "run", "--results", f"r{step}", *arguments, program=(sys.executable, KILLED))
+    return burst.start(
+        str(step), signum, str(delay), "--", "run", "--results", f"r{step}", *arguments, program=(sys.executable, KILLED)
+    )
 
 
 def victims(burst: Burst) -> list[str]:

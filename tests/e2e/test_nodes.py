@@ -43,7 +43,11 @@ def test_elastic_nodes_come_for_a_job_and_go_when_idle(burst: Burst) -> None:
         return [name for name, node in nodes.items() if node["powered"] and node["state"] in ("idle", "allocated", "mixed")]
 
     def daemons() -> int:
-        return sum("slurmd" in line and " -N" in line.replace("\\x00", " ") for line in burst.left(run_id))
+        return sum(
+            "slurmd" in Path(f"/proc/{line.split()[1]}/cmdline").read_text()
+            for line in burst.left(run_id)
+            if line.startswith("process ")
+        )
 
     # The file's job is foreseen, so its nodes were asked for before anything was submitted.
     assert burst("submit", run_id, "burst.yaml", "--wait").returncode == 0
@@ -81,16 +85,21 @@ jobs:
 
 def switch_off(burst: Burst, node: str) -> None:
     """What pulling the plug would do: every process that runs on the node ends at once."""
-    marks = (f"BURST_NODE={node}\0".encode(), f"SLURMD_NODENAME={node}\0".encode())
+    marks = (f"BURST_NODE={node}\0".encode(), f"SLURMD_NODENAME={node}\0".encode(), f"/slurmd-{node}.log".encode())
+    doomed: list[int] = []
     for line in burst.left():
         if line.startswith("process "):
             pid = line.split()[1]
             try:
-                environ = Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
+                told = Path(f"/proc/{pid}/environ").read_bytes() + b"\0"
+                told += b"".join(os.readlink(fd).encode() for fd in Path(f"/proc/{pid}/fd").iterdir())
             except OSError:
                 continue
-            if any(mark in environ for mark in marks):
-                os.kill(int(pid), signal.SIGKILL)
+            if any(mark in told for mark in marks):
+                doomed.append(int(pid))
+    for signum in (signal.SIGSTOP, signal.SIGKILL):
+        for process in doomed:
+            os.kill(process, signum)
 
 
 def test_a_cluster_whose_life_ends_collects_before_it_goes(burst: Burst) -> None:
@@ -112,12 +121,16 @@ limits: {ttl: 8s}
 
 
 def test_slurmctld_dies_and_the_run_ends_with_what_there_is(burst: Burst) -> None:
-    file = ELASTIC.replace("{min: 0, max: 3}", "1").replace("nodes: 3, ", "").replace("srun sh -c 'echo $SLURMD_NODENAME' | sort > out.txt", "echo begun > out.txt; sleep 600")
+    file = (
+        ELASTIC.replace("{min: 0, max: 3}", "1")
+        .replace("nodes: 3, ", "")
+        .replace("srun sh -c 'echo $SLURMD_NODENAME' | sort > out.txt", "echo begun > out.txt; sleep 600")
+    )
     burst.write({"burst.yaml": file})
     process = burst.start("run", "--results", "r", "-o", "json")
     until("running", lambda: (burst.folder / "r/wide/out.txt").exists() or any(burst.runtime.glob("*/work/wide/out.txt")))
     for line in burst.left():
-        if line.startswith("process ") and "slurmctld" in line:
+        if line.startswith("process ") and "slurmctld" in Path(f"/proc/{line.split()[1]}/cmdline").read_text():
             os.kill(int(line.split()[1]), signal.SIGKILL)
     out, err = process.communicate(timeout=250)
     assert process.returncode in (4, 5), err

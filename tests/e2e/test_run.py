@@ -154,7 +154,9 @@ def test_an_optional_output_may_be_missing(burst: Burst) -> None:
 
 def test_a_job_that_sbatch_refuses(burst: Burst) -> None:
     script = "#!/bin/sh\n#SBATCH --ntasks=500\ntrue\n"
-    file = HELLO.replace('{command: "echo hello > out.txt", outputs: [out.txt]}', "{script: big.sh}\n  after: {needs: hello, command: 'true'}")
+    file = HELLO.replace(
+        '{command: "echo hello > out.txt", outputs: [out.txt]}', "{script: big.sh}\n  after: {needs: hello, command: 'true'}"
+    )
     burst.write({"burst.yaml": file, "big.sh": script})
     receipt = burst.receipt("run", expect=5)
     assert receipt["jobs"]["hello"]["state"] == "NOT_SUBMITTED"
@@ -191,7 +193,9 @@ def test_a_file_written_for_a_cloud_runs_unchanged(burst: Burst) -> None:
 
 
 def test_what_cannot_run_here_is_refused_before_anything_exists(burst: Burst) -> None:
-    file = HELLO.replace("nodes: 2}", "nodes: 5000}\nsoftware: {packages: [no-such-package-x]}\nfilesystems:\n  /data: {type: lustre, id: fs-123}")
+    file = HELLO.replace(
+        "nodes: 2}", "nodes: 5000}\nsoftware: {packages: [no-such-package-x]}\nfilesystems:\n  /data: {type: lustre, id: fs-123}"
+    )
     burst.write({"burst.yaml": file})
     done = burst("run")
     assert done.returncode == 3
@@ -236,11 +240,15 @@ jobs:
     assert os.stat(burst.folder / "r/bulk/big.bin").st_size == 2**31
     # The digest of 2 GiB of zeros, by sha256sum(1).
     assert outputs["big.bin"]["sha256"] == "a7c744c13cc101ed66c29f672f92455547889cc586ce6d44fe76ae824958ea51"
-    assert {(burst.folder / "r/bulk" / path).read_text() for path in outputs if path != "big.bin"} == {str(i) for i in range(10_000)}
+    assert {(burst.folder / "r/bulk" / path).read_text() for path in outputs if path != "big.bin"} == {
+        str(i) for i in range(10_000)
+    }
 
 
 def test_two_runs_at_once_do_not_disturb_each_other(burst: Burst) -> None:
-    burst.write({"burst.yaml": HELLO.replace("echo hello > out.txt", "sleep 1; hostname > out.txt; echo $SLURM_CLUSTER_NAME >> out.txt")})
+    burst.write(
+        {"burst.yaml": HELLO.replace("echo hello > out.txt", "sleep 1; hostname > out.txt; echo $SLURM_CLUSTER_NAME >> out.txt")}
+    )
     both = [burst.start("run", "--results", name, "-o", "json") for name in ("one", "two", "three")]
     for process in both:
         out, err = process.communicate(timeout=120)

@@ -76,10 +76,27 @@ def catalogue(*types: InstanceType) -> Catalogue:
     return Catalogue(tuple(sorted(types, key=lambda t: (t.on_demand is None, t.on_demand or 0.0, t.name))))
 
 
+class Still:
+    """A clock that goes on only when somebody sleeps."""
+
+    def __init__(self, at: float = 1_800_000_000.0) -> None:
+        self.at = at
+
+    def now(self) -> float:
+        return self.at
+
+    def monotonic(self) -> float:
+        return self.at
+
+    def sleep(self, seconds: float) -> None:
+        self.at += seconds
+
+
 def task(**known: Any) -> Task:
     """A job that ran for ten seconds and is fine, but for what is said."""
     plain: dict[str, Any] = {
         "job_id": 1,
+        "own_id": 1,
         "index": None,
         "state": "COMPLETED",
         "reason": "None",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import io
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from making import RUN
-from ruamel.yaml import YAML
 
 from provisioner.catalog.table import bundled
 from provisioner.design.decide import decide
@@ -78,9 +77,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @given(files())
 def test_a_right_file(place: Path, data: dict[str, Any]) -> None:
-    stream = io.BytesIO()
-    YAML(typ="safe", pure=True).dump(data, stream)
-    place.write_bytes(stream.getvalue())
+    # JSON is YAML; ruamel writes some texts (`?0` in a flow mapping) in a way that it does not read again.
+    place.write_text(json.dumps(data, ensure_ascii=False), encoding="utf-8")
     spec = load(place).spec
     for target in spec.target:
         first, found = decide(spec, bundled(), RUN, target)

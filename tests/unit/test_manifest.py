@@ -118,6 +118,7 @@ def test_outputs_tell_a_link_as_the_link_that_it_is(linked: Path) -> None:
     assert list(manifest.matches(linked, "inner")) == ["inner"]
     assert list(manifest.matches(linked, "inner/file")) == ["inner/file"]
     assert list(manifest.matches(linked, "out/*")) == []
+    assert list(manifest.matches(linked, "**/file")) == ["real/file"]
 
 
 def test_inputs_are_read_through_links_and_circles_end(linked: Path) -> None:
@@ -128,6 +129,7 @@ def test_inputs_are_read_through_links_and_circles_end(linked: Path) -> None:
     assert list(manifest.matches(linked, "out", follow=True)) == ["out/secret"]
     assert list(manifest.matches(linked, "out/*", follow=True)) == ["out/secret"]
     assert "real/file" in list(manifest.matches(linked, "**", follow=True))
+    assert list(manifest.matches(linked, "**/file", follow=True)) == ["real/file"], "`**` goes through no links"
 
 
 def test_a_survey_refuses_what_leads_out(linked: Path) -> None:

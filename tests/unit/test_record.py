@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import design
+from making import Still, design
 
 from provisioner import clock
 from provisioner.errors import BurstError, ExitCode, Interrupted, Leftover, NotCreated, OutputsWrong
@@ -122,20 +122,7 @@ def test_only_a_bug_is_raised_again(record: Record, problem: BaseException, agai
 
 
 def test_a_phase_counts_however_it_ends(record: Record) -> None:
-    class Still:
-        def __init__(self) -> None:
-            self.at = 1_000.0
-
-        def now(self) -> float:
-            return self.at
-
-        def monotonic(self) -> float:
-            return self.at
-
-        def sleep(self, seconds: float) -> None:
-            self.at += seconds
-
-    with clock.use(Still()):
+    with clock.use(Still(1_000.0)):
         with record.phase("create"):
             clock.sleep(2.5)
         with contextlib.suppress(NotCreated), record.phase("ready"):

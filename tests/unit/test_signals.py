@@ -5,9 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from collections.abc import Iterator
 
 import pytest
+from making import Still
 
+from provisioner import clock
 from provisioner.errors import ExitCode, Interrupted
 from provisioner.lifecycle.signals import catching
 
@@ -26,6 +29,12 @@ def _no_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "_exit", gone)
 
 
+@pytest.fixture(autouse=True)
+def _clock() -> Iterator[None]:
+    with clock.use(Still()):
+        yield
+
+
 @pytest.mark.parametrize("signum", SIGNALS)
 def test_the_first_one_interrupts(signum: int) -> None:
     with pytest.raises(Interrupted) as caught, catching(lambda: "last words") as signals:
@@ -42,6 +51,7 @@ def test_the_second_one_ends_at_once_and_says_what_is_left(second: int, capfd: p
     with catching(lambda: "left of run-1: burst sweep") as signals:
         with pytest.raises(Interrupted):
             signal.raise_signal(signal.SIGINT)
+        clock.sleep(2)
         with pytest.raises(Gone) as gone, signals.shielded():
             signal.raise_signal(second)
     assert gone.value.args == (ExitCode.INTERRUPTED,)
@@ -56,8 +66,20 @@ def test_behind_the_shield_the_first_one_is_remembered_and_breaks_nothing_off(ca
             done.append("teardown")
         assert (done, signals.received) == (["teardown"], signal.SIGTERM)
         assert "again to stop at once" in capfd.readouterr().err
+        clock.sleep(2)
         with pytest.raises(Gone):
             signal.raise_signal(signal.SIGTERM)
+
+
+def test_one_that_comes_twice_at_once_is_one(capfd: pytest.CaptureFixture[str]) -> None:
+    """A Ctrl-C reaches the whole process group, and a wrapper forwards it as well."""
+    with catching(lambda: "last words") as signals:
+        with pytest.raises(Interrupted):
+            signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert signals.received == signal.SIGINT
+    assert capfd.readouterr().err == ""
 
 
 def test_after_the_block_signals_are_as_they_were() -> None:

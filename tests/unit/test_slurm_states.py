@@ -40,6 +40,7 @@ def test_every_record_is_read_once() -> None:
 def test_a_job_that_is_over() -> None:
     assert plain()[(1, None)] == Task(
         job_id=1,
+        own_id=1,
         index=None,
         state="COMPLETED",
         reason="None",
@@ -73,6 +74,7 @@ def test_tasks_of_an_array_have_the_number_that_sbatch_printed() -> None:
         ("FAILED", 1),
         ("RUNNING", 0),
     ]
+    assert [tasks[(6, i)].own_id for i in (0, 1, 2, None)] == [9, 10, 11, 6]
     assert tasks[(6, 1)].stdout == f"{WORK}/slurm-6_1.out"
     waiting = tasks[(6, None)]
     assert (waiting.state, waiting.reason, waiting.nodes) == ("PENDING", "JobArrayTaskLimit", "")

@@ -1,0 +1,185 @@
+"""Sweep ends what is dead or expired, and nothing else. The place is a list; the runs' folders are made by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from making import Still
+from standing_in import ListedTarget
+
+from provisioner import clock
+from provisioner.events import Event, Events
+from provisioner.lifecycle import state
+from provisioner.lifecycle.sweep import sweep
+from provisioner.targets.base import Tagged
+
+NOW = 1_800_000_000.0
+
+
+@pytest.fixture(autouse=True)
+def _now() -> Iterator[None]:
+    with clock.use(Still(NOW)):
+        yield
+
+
+def remembered(run_id: str, *steps: tuple[str, dict[str, Any]], target: str = "local") -> None:
+    """A run of which the journal has `begin` and these steps, and that nobody works on."""
+    with state.begin(run_id) as run:
+        events = Events(run_id, [run.journal])
+        events.step("begin", "…", target=target, results="results", expires=NOW + 60)
+        for step, data in steps:
+            events.step(step, "…", **data)
+
+
+def names() -> list[str]:
+    return sorted(run.run_id for run in state.existing())
+
+
+def tag(run_id: str, *, folder: str = "") -> Tagged:
+    return Tagged(run_id=run_id, owner="ada", expires=int(NOW) + 60, state=folder)
+
+
+def test_a_run_that_somebody_works_on_is_left_alone() -> None:
+    remembered("live-abc234", ("kept", {"expires": NOW - 1}))
+    target = ListedTarget(there=["live-abc234"])
+    with state.reopen("live-abc234"):
+        assert sweep([target]) == []
+    assert (target.calls, names()) == ([], ["live-abc234"])
+
+
+def test_a_run_that_is_kept_is_left_alone_until_it_expires() -> None:
+    remembered("kept-abc234", ("kept", {"expires": NOW + 1}))
+    target = ListedTarget(there=["kept-abc234"])
+    assert sweep([target]) == []
+    assert (target.calls, names()) == ([], ["kept-abc234"])
+    clock.sleep(1)
+    (swept,) = sweep([target])
+    assert (swept.run_id, swept.reason, swept.remains) == ("kept-abc234", "it has expired", ())
+    assert (target.there, names()) == (set(), [])
+
+
+def test_a_run_whose_client_died_is_ended_and_forgotten() -> None:
+    remembered("dead-abc234", ("create.nodes", {}))
+    target = ListedTarget(there=["dead-abc234"])
+    (swept,) = sweep([target])
+    assert (swept.run_id, swept.reason, swept.saved, swept.remains) == ("dead-abc234", "its client died", 0, ())
+    assert (target.calls, names()) == ([("destroy", "dead-abc234")], [])
+
+
+def test_only_the_dead_of_many() -> None:
+    for run_id, steps in {
+        "dead": [],
+        "kept": [("kept", {"expires": NOW + 9})],
+        "old": [("kept", {"expires": NOW - 9})],
+        "live": [],
+    }.items():
+        remembered(f"{run_id}-abc234", *steps)
+    target = ListedTarget(there=names())
+    with state.reopen("live-abc234"):
+        assert {swept.run_id for swept in sweep([target])} == {"dead-abc234", "old-abc234"}
+    assert names() == ["kept-abc234", "live-abc234"]
+    assert target.there == {"kept-abc234", "live-abc234"}
+
+
+def test_what_cannot_be_ended_is_told_tried_again_and_not_forgotten() -> None:
+    remembered("dead-abc234")
+    target = ListedTarget(there=["dead-abc234"], stubborn=["dead-abc234"])
+    (swept,) = sweep([target])
+    assert [resource.id for resource in swept.remains] == ["dead-abc234"]
+    assert target.calls.count(("destroy", "dead-abc234")) == 3
+    assert names() == ["dead-abc234"]
+    target.stubborn.clear()
+    assert sweep([target])[0].remains == ()
+    assert names() == []
+
+
+def test_a_dry_run_says_and_does_nothing() -> None:
+    remembered("dead-abc234")
+    target = ListedTarget(there=["dead-abc234", "stray-abc234"])
+    target.tagged = [tag("stray-abc234")]
+    swept = sweep([target], dry_run=True)
+    assert {(s.run_id, s.reason) for s in swept} == {("dead-abc234", "its client died"), ("stray-abc234", "nobody remembers it")}
+    assert all(s.remains for s in swept)
+    assert (target.calls, names()) == ([], ["dead-abc234"])
+
+
+def test_what_its_tags_alone_tell_of_is_ended() -> None:
+    target = ListedTarget(there=["stray-abc234", "gone-abc234"])
+    target.tagged = [tag("stray-abc234"), tag("gone-abc234", folder="/nowhere/state")]
+    assert [(s.run_id, s.reason) for s in sweep([target])] == [
+        ("stray-abc234", "nobody remembers it"),
+        ("gone-abc234", "nobody remembers it"),
+    ]
+    assert target.there == set()
+
+
+def test_tags_that_point_to_a_live_or_kept_run_leave_it_alone() -> None:
+    remembered("kept-abc234", ("kept", {"expires": NOW + 9}))
+    remembered("live-abc234")
+    target = ListedTarget(there=names())
+    target.tagged = [tag(name, folder=str(state.runs_folder() / name)) for name in names()]
+    with state.reopen("live-abc234"):
+        assert sweep([target]) == []
+    assert target.calls == []
+
+
+def test_a_run_that_is_both_remembered_and_tagged_is_ended_once() -> None:
+    remembered("dead-abc234")
+    target = ListedTarget(there=["dead-abc234"])
+    target.tagged = [tag("dead-abc234", folder=str(state.runs_folder() / "dead-abc234"))]
+    assert [s.run_id for s in sweep([target])] == ["dead-abc234"]
+    assert target.calls == [("destroy", "dead-abc234")]
+
+
+def test_a_run_of_a_place_that_is_not_asked_is_left_alone() -> None:
+    remembered("far-abc234", target="aws")
+    target = ListedTarget()
+    assert (sweep([target]), target.calls, names()) == ([], [], ["far-abc234"])
+
+
+def test_each_place_ends_its_own() -> None:
+    remembered("near-abc234")
+    remembered("far-abc234", target="aws")
+    near, far = ListedTarget(there=["near-abc234"]), ListedTarget("aws", there=["far-abc234"])
+    assert len(sweep([near, far])) == 2
+    assert (near.calls, far.calls) == ([("destroy", "near-abc234")], [("destroy", "far-abc234")])
+
+
+def test_a_run_that_died_before_its_first_line_is_forgotten() -> None:
+    with state.begin("young-abc234"):
+        pass
+    target = ListedTarget()
+    assert sweep([target], dry_run=True) == []
+    assert names() == ["young-abc234"]
+    assert sweep([target]) == []
+    assert (target.calls, names()) == ([], [])
+
+
+def test_a_place_that_refuses_does_not_keep_the_others_from_being_swept() -> None:
+    class Refusing(ListedTarget):
+        def destroy(self, run_id: str) -> None:
+            super().destroy(run_id)
+            if run_id.startswith("bad"):
+                raise PermissionError(13, "Permission denied")
+
+    remembered("bad-abc234")
+    remembered("good-abc234")
+    target = Refusing(there=names(), stubborn=["bad-abc234"])
+    told: list[Event] = []
+    assert {(s.run_id, len(s.remains)) for s in sweep([target], [told.append])} == {("bad-abc234", 1), ("good-abc234", 0)}
+    assert names() == ["bad-abc234"]
+    assert [event.run_id for event in told if event.kind == "left"] == ["bad-abc234"]
+
+
+def test_two_sweeps_do_not_fall_over_each_other() -> None:
+    """The second one finds the folder locked, or gone."""
+    remembered("dead-abc234")
+    target = ListedTarget(there=["dead-abc234"])
+    with ExitStack() as other:
+        other.enter_context(state.reopen("dead-abc234"))
+        assert sweep([target]) == []
+    assert [s.run_id for s in sweep([target])] == ["dead-abc234"]
+    assert sweep([target]) == []
