@@ -25,7 +25,7 @@ from provisioner.jobs.stage import stage_in
 from provisioner.jobs.submit import submit_all
 from provisioner.lifecycle import readiness, signals, state, work
 from provisioner.lifecycle.prepare import Work, decided
-from provisioner.lifecycle.record import Record
+from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.run import begin, create, end, last_words
 from provisioner.lifecycle.state import RunState
 from provisioner.lifecycle.work import Cluster
@@ -38,6 +38,7 @@ from provisioner.targets.registry import open_target
 def up(prepared: Work, results: Path, sinks: Sequence[Sink] = ()) -> Receipt:
     """Make a cluster and keep it until `down` or its expiry. Where that fails, nothing is left."""
     design = prepared.design
+    claim(results)
     with signals.catching(lambda: last_words(design.run.id)) as caught, state.begin(design.run.id) as remembered:
         record = Record(design, remembered, results, sinks)
         try:
@@ -90,7 +91,7 @@ def submit(kept: Kept, file: Path, sinks: Sequence[Sink], *, wait: bool, show: S
     with state.reopen(kept.state.run_id) as held:
         known = held.submitted()
         merged = _merged(kept.design, design, known)
-        record = Record(merged, held, kept.results, sinks)
+        record = Record(merged, held, claim(kept.results), sinks)
         record.found(*findings)
         fresh = design.model_copy(update={"jobs": tuple(job for job in design.jobs if job.name not in known)})
         stage_in(kept.cluster.executor, fresh, loaded.source.folder, kept.cluster.inventory.workdir, record.events)
@@ -149,6 +150,7 @@ def logs(kept: Kept, job: str, show: Show, *, follow: bool) -> None:
 
 def fetch(kept: Kept, results: Path, sinks: Sequence[Sink]) -> Receipt:
     """Collect the outputs of every job that is over."""
+    claim(results)
     with state.reopen(kept.state.run_id) as held:
         record = Record(kept.design, held, results, sinks)
         with record.phase("collect"):
@@ -158,6 +160,7 @@ def fetch(kept: Kept, results: Path, sinks: Sequence[Sink]) -> Receipt:
 
 def down(kept: Kept, results: Path, sinks: Sequence[Sink], *, discard: bool) -> Receipt:
     """Collect everything (not with `discard`), destroy, prove that nothing is left."""
+    claim(results)
     with signals.catching(lambda: last_words(kept.state.run_id)) as caught, state.reopen(kept.state.run_id) as held:
         record = Record(kept.design, held, results, sinks)
         with caught.shielded():

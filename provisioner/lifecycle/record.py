@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from provisioner import clock, files
 from provisioner.design.model import Design
-from provisioner.errors import BurstError, ExitCode, Interrupted
+from provisioner.errors import BurstError, ExitCode, Interrupted, Invalid
 from provisioner.events import Event, Events, Sink
 from provisioner.findings import Finding, errors
 from provisioner.jobs.model import JobResult
@@ -118,6 +120,18 @@ class Record:
         return sum(phase.seconds for phase in self.phases if phase.name == "preflight")
 
 
+def claim(results: Path) -> Path:
+    """Make the results' folder, before anything else exists. Raises Invalid where it cannot be written to."""
+    try:
+        results.mkdir(parents=True, exist_ok=True)
+        if not os.access(results, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, "Permission denied")
+    except OSError as problem:
+        why = problem.strerror or str(problem)
+        raise Invalid(f"{results} cannot be written to", why=why, fix="name another folder: --results DIR") from problem
+    return results
+
+
 def _name(problem: BaseException) -> str:
     return "interrupted" if isinstance(problem, Interrupted) else f"{type(problem).__name__}: {problem}"
 
@@ -141,5 +155,4 @@ def _to_file(path: Path) -> Sink:
             with path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n")
 
-    path.parent.mkdir(parents=True, exist_ok=True)
     return sink

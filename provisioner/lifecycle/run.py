@@ -11,7 +11,7 @@ from provisioner.jobs.follow import Show
 from provisioner.jobs.stage import stage_in
 from provisioner.lifecycle import readiness, signals, state, teardown, work
 from provisioner.lifecycle.prepare import Work
-from provisioner.lifecycle.record import Record
+from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.work import Cluster
 from provisioner.report.receipt import Receipt
 from provisioner.targets.base import Target
@@ -24,6 +24,7 @@ def run(prepared: Work, results: Path, sinks: Sequence[Sink] = (), show: Show | 
     with the teardown; what SIGKILL cuts off is in the journal, and the next `burst run` or `burst sweep` ends it.
     """
     design = prepared.design
+    claim(results)
     with signals.catching(lambda: last_words(design.run.id)) as caught, state.begin(design.run.id) as remembered:
         record = Record(design, remembered, results, sinks)
         cluster = None

@@ -10,7 +10,7 @@ from provisioner import clock
 from provisioner.errors import BurstError, Invalid
 from provisioner.events import Events, Sink
 from provisioner.lifecycle import state, teardown, work
-from provisioner.lifecycle.record import Record
+from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.state import RunState
 from provisioner.targets.base import Resource, Tagged, Target
 
@@ -97,7 +97,7 @@ def salvage(held: RunState, target: Target, sinks: Sequence[Sink]) -> int:
     if begun is None or design is None or inventory is None or not held.submitted():
         return 0
     try:
-        record = Record(design, held, Path(begun["results"]), sinks)
+        record = Record(design, held, claim(Path(begun["results"])), sinks)
         work.gather(work.Cluster(target, inventory, target.connect(inventory)), record)
         record.stopped(BurstError("its client died; `burst sweep` ended it"))
         record.receipt(status="swept")

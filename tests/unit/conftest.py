@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import pytest
 from hypothesis import HealthCheck, settings
 
-settings.register_profile("burst", deadline=None, max_examples=1500, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("burst", deadline=None, max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("burst")
 
 

@@ -57,7 +57,7 @@ def files(draw: st.DrawFn) -> dict[str, Any]:
                     "array": st.sampled_from(["0-9", "1,3,7", "0-99%4", 5]),
                     "time": st.sampled_from(["30s", "2h", "02:00:00"]),
                     "env": st.dictionaries(
-                        st.sampled_from(["A", "B_1"]), st.text(st.characters(codec="ascii", categories=("L",)))
+                        st.sampled_from(["A", "B_1"]), st.text(st.characters(codec="ascii", categories=["L"]))
                     ),
                     "outputs": st.just(["log", {"path": "dump/**", "optional": True}]),
                 },

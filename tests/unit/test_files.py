@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,9 +50,18 @@ def test_a_write_that_is_interrupted_leaves_what_was_there(folder: Path, monkeyp
 
 def test_write_is_on_the_disk_before_it_has_its_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     done: list[str] = []
-    for name in ("fsync", "replace"):
+
+    def noting(name: str) -> Callable[..., Any]:
         real = getattr(os, name)
-        monkeypatch.setattr(os, name, lambda *args, real=real, name=name: done.append(name) or real(*args))
+
+        def noted(*args: Any) -> Any:
+            done.append(name)
+            return real(*args)
+
+        return noted
+
+    for name in ("fsync", "replace"):
+        monkeypatch.setattr(os, name, noting(name))
     files.write(folder / "f", "new")
     assert done == ["fsync", "replace"]
 

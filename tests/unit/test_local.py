@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -155,7 +156,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, has in (("cores", 8), ("memory_mib", 16384), ("gpus", 0)):
         monkeypatch.setattr(host, name, lambda has=has: has)
     monkeypatch.setattr(mounts, "usable", lambda: True)
-    monkeypatch.setattr(checks.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
 
 @pytest.mark.usefixtures("machine")

@@ -110,7 +110,7 @@ def test_the_first_problem_is_the_one_that_is_told(record: Record) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "again"), [(RuntimeError("x"), True), (Leftover("x"), False), (BurstError("x"), False), (Interrupted(2), False)]
+    ("problem", "again"), [(RuntimeError("x"), True), (Leftover("x"), False), (BurstError("x"), True), (Interrupted(2), False)]
 )
 def test_only_a_bug_is_raised_again(record: Record, problem: BaseException, again: bool) -> None:
     record.stopped(problem)

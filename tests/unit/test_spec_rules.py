@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from making import RIGHT, found_in, marked, write
 
-from provisioner.findings import Level
+from provisioner.findings import Finding, Level
 from provisioner.spec import load as loading
 from provisioner.spec.load import check
-from provisioner.spec.rules import RULES
+from provisioner.spec.rules import RULES, Rule
 
 JOB = RIGHT + "jobs:\n  melt:\n"
 
@@ -179,8 +179,15 @@ def test_every_rule_is_in_the_table() -> None:
 
 def test_check_calls_every_rule(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[str] = []
-    spies = [lambda *_, name=rule.__name__: called.append(name) or () for rule in RULES]
-    monkeypatch.setattr(loading, "RULES", spies)
+
+    def spy(name: str) -> Rule:
+        def spied(*_: object) -> tuple[Finding, ...]:
+            called.append(name)
+            return ()
+
+        return spied
+
+    monkeypatch.setattr(loading, "RULES", [spy(rule.__name__) for rule in RULES])
     check(write(here, RIGHT))
     assert called == list(TABLE)
 

@@ -176,7 +176,8 @@ def test_every_required_value_has_something_that_stands_in(model: type[BaseModel
 
 
 def test_there_are_no_other_required_values() -> None:
-    known = {name for model in (Spec, Group, Elastic, Output) for name, f in model.model_fields.items() if f.is_required()}
+    having: list[type[BaseModel]] = [Spec, Group, Elastic, Output]
+    known = {name for model in having for name, f in model.model_fields.items() if f.is_required()}
     assert known == set(STAND_INS)
     parts = [Spec, *_below(Spec)]
     assert {name for part in parts for name, f in part.model_fields.items() if f.is_required()} - known == set()

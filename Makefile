@@ -1,0 +1,64 @@
+# burst: make setup, make demo, make test, make lint, make bench. Everything lands in .venv; `make clean` removes it.
+SHELL := /bin/bash
+PYTHON ?= $(shell command -v /usr/bin/python3 || command -v python3)
+BIN := .venv/bin
+PYTEST_ARGS ?=
+
+# What the program needs to make clusters here, and what the tests and examples need beside it.
+PACKAGES := slurmctld slurmd slurm-client munge libpmix-dev openmpi-bin bubblewrap python3-venv
+TEST_PACKAGES := lammps python3-sklearn python3-matplotlib cloud-init
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: setup setup-dev demo test lint bench docs lock clean
+
+setup: $(BIN)/burst
+
+$(BIN)/burst: requirements.lock pyproject.toml
+	@$(MAKE) --no-print-directory packages-installed WANTED="$(PACKAGES)"
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(BIN)/uv pip install --quiet --require-hashes --requirement requirements.lock
+	$(BIN)/uv pip install --quiet --no-deps --editable .
+	@touch $@
+	@$(BIN)/burst doctor
+
+setup-dev: setup
+	@$(MAKE) --no-print-directory packages-installed WANTED="$(TEST_PACKAGES)"
+
+# Installs only what is missing, so that it asks for no rights where nothing is.
+.PHONY: packages-installed
+packages-installed:
+	@missing=$$(for p in $(WANTED); do dpkg-query --show --showformat='$${db:Status-Status}' $$p 2>/dev/null | grep -qx installed || echo $$p; done); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing:" $$missing; \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get update -qq && \
+	  $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing >/dev/null || \
+	  { echo "could not install; as root: apt-get install --no-install-recommends" $$missing; exit 1; }; \
+	fi
+
+demo: setup
+	$(BIN)/burst run examples/hello/burst.yaml
+
+test: setup-dev
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/shellcheck cloud-init/*.sh benchmarks/*.sh .ci/run
+	$(BIN)/python docs/make.py --check
+
+bench: setup
+	$(BIN)/python benchmarks/bench.py --out bench.json
+
+docs: setup
+	$(BIN)/python docs/make.py
+
+# Renews the lock from pyproject.toml.
+lock:
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis bench.json
