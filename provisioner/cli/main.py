@@ -39,7 +39,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        command = import_module(f"provisioner.cli.{name.replace('-', '_')}_").command
+        command = import_module(f"provisioner.cli.{name}").command
         assert isinstance(command, click.Command)
         return command
 

@@ -86,7 +86,7 @@ def _is_ready(node: NodeState | None) -> bool:
 def _probe_all(target: Target, executor: Executor, design: Design, inventory: Inventory, events: Events, results: Path) -> None:
     groups = [group for group in design.groups if group.min]
     with ThreadPoolExecutor(max(1, len(groups))) as pool:
-        probes = [pool.submit(_probe, executor, design, group) for group in groups]
+        probes = [pool.submit(_probe, executor, inventory, group) for group in groups]
     for group, probe in zip(groups, probes, strict=True):
         problem = probe.exception()
         if isinstance(problem, CommandFailed):
@@ -99,9 +99,9 @@ def _probe_all(target: Target, executor: Executor, design: Design, inventory: In
         events.say("probe", f"group {group.name}: a probe ran on {group.min} nodes", group=group.name, nodes=group.min)
 
 
-def _probe(executor: Executor, design: Design, group: Group) -> None:
+def _probe(executor: Executor, inventory: Inventory, group: Group) -> None:
     """One task on each node: it proves that a step starts there, and writes to what is mounted."""
-    checks = " && ".join(f'f="{fs.mount}/.burst-probe-$SLURMD_NODENAME" && : >"$f" && rm "$f"' for fs in design.filesystems)
+    checks = " && ".join(f'f="{path}/.burst-probe-$SLURMD_NODENAME" && : >"$f" && rm "$f"' for path in inventory.mounts.values())
     executor.run(
         [
             "srun",

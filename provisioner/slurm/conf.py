@@ -59,8 +59,19 @@ def render(design: Design, site: Site) -> dict[str, str]:
 
 
 def _slurm_conf(design: Design, site: Site) -> str:
-    lines = [
-        f"ClusterName={design.run.id}",
+    lines = [f"ClusterName={design.run.id}", *_place(site), *_policy(site), *site.extra, *_power_saving(design, site)]
+    if any(group.node.gpus for group in design.groups):
+        lines.append("GresTypes=gpu")
+    for group in design.groups:
+        lines.extend(_node_lines(group, site))
+    for i, group in enumerate(design.groups):
+        lines.append(_partition_line(group, default=i == 0))
+    return "\n".join(lines) + "\n"
+
+
+def _place(site: Site) -> list[str]:
+    """Who runs the daemons, and where they keep what."""
+    return [
         f"SlurmctldHost={site.controller}" + (f"({site.address})" if site.address else ""),
         f"SlurmctldPort={site.port}",
         f"SlurmUser={site.user}",
@@ -75,8 +86,17 @@ def _slurm_conf(design: Design, site: Site) -> str:
         f"SlurmctldPidFile={site.run}/slurmctld.pid",
         f"SlurmdPidFile={site.run}/slurmd-%n.pid",
         f"TmpFS={site.tmp}",
+        "JobCompType=jobcomp/filetxt",
+        f"JobCompLoc={site.logs}/jobcomp",
+    ]
+
+
+def _policy(site: Site) -> list[str]:
+    """How jobs are scheduled, started, watched and remembered."""
+    return [
         f"ProctrackType={'proctrack/linuxproc' if site.contained else 'proctrack/cgroup'}",
         f"TaskPlugin={'task/none' if site.contained else 'task/affinity,task/cgroup'}",
+        *(["SlurmdParameters=config_overrides"] if site.contained else []),
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_Core_Memory",
         f"MpiDefault={site.mpi}",
@@ -88,24 +108,12 @@ def _slurm_conf(design: Design, site: Site) -> str:
         f"MinJobAge={_MIN_JOB_AGE}",
         f"MaxArraySize={_MAX_ARRAY_SIZE}",
         f"MaxJobCount={_MAX_JOB_COUNT}",
-        "JobCompType=jobcomp/filetxt",
-        f"JobCompLoc={site.logs}/jobcomp",
         # 3 s by default between a submit and the scheduler's next look (slurm.conf(5), batch_sched_delay).
         "SchedulerParameters=batch_sched_delay=0,bf_interval=5",
         # With an epilog a job's end is told in a message of its own, upon which slurmctld schedules at once; without
         # one it waits for its next round, up to 3 s (slurmd/req.c, _rpc_terminate_job; slurmctld/proc_req.c, 22.05).
         "Epilog=/bin/true",
-        *(["SlurmdParameters=config_overrides"] if site.contained else []),
-        *site.extra,
-        *_power_saving(design, site),
     ]
-    if any(group.node.gpus for group in design.groups):
-        lines.append("GresTypes=gpu")
-    for group in design.groups:
-        lines.extend(_node_lines(group, site))
-    for i, group in enumerate(design.groups):
-        lines.append(_partition_line(group, default=i == 0))
-    return "\n".join(lines) + "\n"
 
 
 def _power_saving(design: Design, site: Site) -> list[str]:

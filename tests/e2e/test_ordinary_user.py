@@ -25,8 +25,8 @@ groups:
 filesystems:
   /shared: {size: 1GiB}
 jobs:
-  a: {group: cpu, nodes: 2, command: "srun sh -c 'id -u > /shared/$SLURMD_NODENAME'; cat /shared/cpu-* > out.txt", outputs: [out.txt]}
-  b: {group: more, gpus: 1, needs: [a], command: "cat /shared/cpu-1 > out.txt", outputs: [out.txt]}
+  a: {group: cpu, nodes: 2, command: "srun sh -c 'id -u > $BURST_SHARED/$SLURMD_NODENAME'; cat $BURST_SHARED/cpu-* > out.txt", outputs: [out.txt]}
+  b: {group: more, gpus: 1, needs: [a], command: "cat $BURST_SHARED/cpu-1 > out.txt", outputs: [out.txt]}
 """
 
 

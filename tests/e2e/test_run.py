@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -190,6 +191,19 @@ def test_a_file_written_for_a_cloud_runs_unchanged(burst: Burst) -> None:
     codes = {finding["code"] for finding in receipt["findings"]}
     assert {"oversubscribed", "gpus"} <= codes
     assert not Path("/scratch").exists()
+
+
+def test_where_nothing_can_be_mounted_jobs_find_the_folder_in_a_variable(burst: Burst) -> None:
+    """As on a machine without bubblewrap, or one that forbids user namespaces."""
+    without = "from provisioner.targets.local import mounts; mounts.usable = lambda: False; from provisioner.cli.main import main; main()"
+    command = "[ ! -e /shared ] && echo there > $BURST_SHARED/x && cat $BURST_SHARED/x > out.txt"
+    burst.write({"burst.yaml": HELLO.replace("echo hello > out.txt", command) + "filesystems: {/shared: {size: 1GiB}}\n"})
+    process = burst.start("-c", without, "run", "--results", "r", program=(sys.executable,))
+    out, err = process.communicate(timeout=100)
+    assert process.returncode == 0, out + err
+    assert "/shared as $BURST_SHARED" in err
+    assert (burst.folder / "r/hello/out.txt").read_text() == "there\n"
+    assert burst.left() == []
 
 
 def test_what_cannot_run_here_is_refused_before_anything_exists(burst: Burst) -> None:

@@ -11,12 +11,12 @@ import pytest
 from making import Still, design
 
 from provisioner import clock
-from provisioner.errors import BurstError, ExitCode, Interrupted, Leftover, NotCreated, OutputsWrong
+from provisioner.errors import BurstError, ExitCode, Interrupted, Invalid, Leftover, NotCreated, OutputsWrong
 from provisioner.events import Event
 from provisioner.findings import Finding, error, warning
 from provisioner.jobs.model import JobResult
 from provisioner.lifecycle import record as records
-from provisioner.lifecycle.record import Record
+from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.state import RunState
 from provisioner.targets.base import Resource
 
@@ -39,7 +39,7 @@ def result(**known: Any) -> JobResult:
 @pytest.fixture
 def record(folder: Path) -> Record:
     (folder / "state").mkdir()
-    return Record(DESIGN, RunState(folder / "state"), folder / "results", [])
+    return Record(DESIGN, RunState(folder / "state"), claim(folder / "results"), [])
 
 
 FAILED, MISSING, FINE = result(state="FAILED", exit_code=1), result(missing=("log",)), result()
@@ -85,6 +85,13 @@ def test_what_is_worse_comes_first(
     receipt = record.receipt()
     assert receipt.exit_code == code
     assert json.loads((record.results / "receipt.json").read_text())["status"] == receipt.status
+
+
+@pytest.mark.parametrize("name", ["file", "file/below"])
+def test_results_that_cannot_be_written_are_refused_before_anything_exists(folder: Path, name: str) -> None:
+    (folder / "file").write_text("")
+    with pytest.raises(Invalid, match="cannot be written to"):
+        claim(folder / name)
 
 
 def test_the_numbers_are_frozen() -> None:
@@ -143,7 +150,7 @@ def test_events_reach_the_journal_before_the_file_and_the_file_before_the_screen
         seen.append((journal, file))
 
     (folder / "state").mkdir()
-    record = Record(DESIGN, RunState(folder / "state"), folder / "results", [screen])
+    record = Record(DESIGN, RunState(folder / "state"), claim(folder / "results"), [screen])
     record.events.step("destroy", "…")
     record.events.say("job.log", "a line of a job's own")
     record.events.say("destroyed", "größe")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -78,6 +79,17 @@ def test_tasks_of_an_array_have_the_number_that_sbatch_printed() -> None:
     assert tasks[(6, 1)].stdout == f"{WORK}/slurm-6_1.out"
     waiting = tasks[(6, None)]
     assert (waiting.state, waiting.reason, waiting.nodes) == ("PENDING", "JobArrayTaskLimit", "")
+
+
+def test_times_are_utc_wherever_we_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    here = plain()
+    monkeypatch.setenv("TZ", "Asia/Kathmandu")
+    time.tzset()
+    try:
+        assert plain() == here
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 def test_times_that_are_not_there_yet() -> None:

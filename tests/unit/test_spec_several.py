@@ -179,7 +179,7 @@ def test_there_are_no_other_required_values() -> None:
     having: list[type[BaseModel]] = [Spec, Group, Elastic, Output]
     known = {name for model in having for name, f in model.model_fields.items() if f.is_required()}
     assert known == set(STAND_INS)
-    parts = [Spec, *_below(Spec)]
+    parts: list[type[BaseModel]] = [Spec, *_below(Spec)]
     assert {name for part in parts for name, f in part.model_fields.items() if f.is_required()} - known == set()
 
 

@@ -35,6 +35,9 @@ def environment(layout: Layout, design: Design) -> dict[str, str]:
         "TMPDIR": str(layout.root / "tmp"),
         **{mounts.variable(mount): folder for mount, folder in mounted(layout, design).items()},
     }
+    # Nodes share this machine's addresses: ranks of two of them meet on the loopback interface, which Open MPI leaves
+    # out by default (its version 5 then finds no way from one "node" to the other).
+    env["OMPI_MCA_btl_tcp_if_include"] = "lo"
     if sum(g.max * g.node.cpus for g in design.groups) > host.cores():
         # Nodes share this machine's cores: ranks must neither be bound to cores that are not there nor spin for
         # one another (Open MPI FAQ, "oversubscribing"; the first two names are version 4's, the third version 5's).

@@ -92,7 +92,8 @@ class LocalTarget:
 
     def connect(self, inventory: Inventory) -> SubprocessExecutor:
         environment = json.loads(inventory.place["environment"])
-        prefix = mounts.prefix(inventory.mounts) if inventory.mounts and mounts.usable() else []
+        folders = json.loads(inventory.place["folders"])
+        prefix = mounts.prefix(folders) if folders and mounts.usable() else []
         return SubprocessExecutor(environment, inventory.workdir, prefix)
 
     def runs(self) -> Iterable[Tagged]:
@@ -103,6 +104,7 @@ class LocalTarget:
 
     def _inventory(self, layout: Layout, design: Design) -> Inventory:
         major, minor = host.slurm_version()
+        folders = daemons.mounted(layout, design)
         return Inventory(
             run_id=design.run.id,
             target=self.name,
@@ -110,9 +112,13 @@ class LocalTarget:
             address="127.0.0.1",
             nodes=dict.fromkeys(design.fixed, "127.0.0.1"),
             workdir=str(layout.work),
-            mounts=daemons.mounted(layout, design),
+            mounts={mount: mount if mounts.usable() else folder for mount, folder in folders.items()},
             slurm_version=f"{major}.{minor:02d}",
-            place={"root": str(layout.root), "environment": json.dumps(daemons.environment(layout, design))},
+            place={
+                "root": str(layout.root),
+                "environment": json.dumps(daemons.environment(layout, design)),
+                "folders": json.dumps(folders),
+            },
         )
 
 

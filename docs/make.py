@@ -1,0 +1,152 @@
+"""Writes the pages that are made from the program itself: `python docs/make.py`; `--check` only names what is stale."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import click
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from provisioner import units
+from provisioner.cli.main import COMMANDS, burst
+from provisioner.errors import EXIT_MEANINGS
+from provisioner.report.receipt import Receipt
+from provisioner.spec.fields import ARRAY_PATTERN, NAME_PATTERN
+from provisioner.spec.model import Spec, TargetRef
+
+DOCS = Path(__file__).resolve().parent
+MADE = "<!-- Made by docs/make.py; change the source, then: make docs -->\n\n"
+# How a pattern of the schema is called, and how its value is written back as text.
+WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
+    NAME_PATTERN: ("name", str),
+    ARRAY_PATTERN: ("array indexes, `0-99%4`", str),
+    units.SIZE_PATTERN: ("size, `50GiB`", units.show_size),
+    units.DURATION_PATTERN: ("time, `2h`", units.show_duration),
+    units.MONEY_PATTERN: ("amount, `25 USD`", str),
+    "^/[^/]": ("mount point", str),
+}
+SIMPLE = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+
+
+def models(kind: Any) -> Iterator[type[BaseModel]]:
+    """The parts of the file below `kind`, in the order in which the file has them; a target is written as text."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if kind is not TargetRef:
+            yield kind
+            for field in kind.model_fields.values():
+                yield from models(field.annotation)
+        return
+    for inner in get_args(kind):
+        yield from models(inner)
+
+
+def written(schema: dict[str, Any]) -> str:
+    """A JSON Schema in words."""
+    if "$ref" in schema:
+        name = schema["$ref"].rpartition("/")[2]
+        return "`error`, `warning` or `info`" if name == "Level" else f"[{name}](#{name.lower()})"
+    if "anyOf" in schema:
+        return " or ".join(dict.fromkeys(written(option) for option in schema["anyOf"] if option.get("type") != "null"))
+    if "enum" in schema or "const" in schema:
+        return " or ".join(f"`{value}`" for value in schema.get("enum", [schema.get("const")]))
+    if schema.get("pattern") in WORDS:
+        return WORDS[schema["pattern"]][0]
+    if schema["type"] == "array":
+        inner = written(schema["items"])
+        return f"list of ({inner})" if " or " in inner else f"list of {inner}"
+    if "patternProperties" in schema:
+        return "; ".join(f"{WORDS[key][0]}: {written(value)}" for key, value in schema["patternProperties"].items())
+    if "properties" in schema:
+        return f"{{{', '.join(schema['properties'])}}}"
+    if isinstance(schema.get("additionalProperties"), dict):
+        inner = schema["additionalProperties"]
+        return f"name: {written(inner)}" if "$ref" in inner else "variable: text or number"
+    bounds = f", {schema['minimum']} to {schema['maximum']}" if "maximum" in schema else ""
+    return SIMPLE[schema["type"]] + bounds
+
+
+def default(field: FieldInfo, schema: dict[str, Any]) -> str:
+    """What holds where the file says nothing, as the file would say it."""
+    if field.is_required():
+        return "**required**"
+    value = field.default
+    if isinstance(value, BaseModel):
+        return "its own defaults"
+    if value in (None, (), {}):
+        return ""
+    if isinstance(value, tuple):
+        return ", ".join(f"`{item}`" for item in value)
+    text = WORDS.get(schema.get("pattern", ""), ("", str))[1](value)
+    return f"`{text.lower() if isinstance(value, bool) else text}`"
+
+
+def row(*cells: str) -> str:
+    """One line of a table."""
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
+
+
+def part(kind: type[BaseModel], *, defaults: bool) -> str:
+    """One model: what it is, and a table of its keys; a column that would be empty is left out."""
+    schema = kind.model_json_schema(mode="validation")["properties"]
+    told = any(field.description for field in kind.model_fields.values())
+    titles = ["key", "written as", *(["default"] if defaults else []), *(["what it is"] if told else [])]
+    about = inspect.cleandoc(kind.__doc__ or "").replace("DIR/<job>", "`DIR/JOB`")
+    text = f"## {kind.__name__}\n\n{about}\n\n" + row(*titles) + row(*["---"] * len(titles))
+    for key, field in kind.model_fields.items():
+        middle = [default(field, schema[key])] if defaults else []
+        text += row(f"`{key}`", written(schema[key]), *middle, *([field.description or ""] if told else []))
+    return text + "\n"
+
+
+def file_page() -> str:
+    kinds = dict.fromkeys(models(Spec))
+    return (DOCS / "file.head.md").read_text() + "\n" + "".join(part(kind, defaults=True) for kind in kinds)
+
+
+def exit_codes_page() -> str:
+    head = "# Exit codes\n\nFrozen: a number is never given a second meaning (provisioner/errors.py).\n\n"
+    rows = "".join(row(f"`{int(code)}`", meaning) for code, meaning in EXIT_MEANINGS.items())
+    tail = "\nWhere several are true: left over (7) comes before interrupted (130), that before what failed, that before\n"
+    return (
+        head + row("code", "meaning") + row("---", "---") + rows + tail + "missing outputs (6). With `-o json` errors are JSON.\n"
+    )
+
+
+def receipt_page() -> str:
+    example = (DOCS / "receipt.example.json").read_text()
+    Receipt.model_validate_json(example)  # an example that is no receipt any more stops here
+    tables = "".join(part(kind, defaults=False) for kind in dict.fromkeys(models(Receipt)))
+    return f"{(DOCS / 'receipt.head.md').read_text()}\n{tables}## An example\n\nOf examples/hello, shortened to one job.\n\n```json\n{example}```\n"
+
+
+def commands_page() -> str:
+    text = "# Commands\n\n"
+    for name in COMMANDS:
+        command = burst.get_command(click.Context(burst), name)
+        assert command is not None
+        context = click.Context(command, info_name=f"burst {name}", max_content_width=100, terminal_width=100)
+        text += f"## {name}\n\n```text\n{command.get_help(context)}\n```\n\n"
+    return text
+
+
+PAGES = {"file.md": file_page, "exit-codes.md": exit_codes_page, "receipt.md": receipt_page, "commands.md": commands_page}
+
+
+def main() -> int:
+    check = "--check" in sys.argv[1:]
+    made = {DOCS / name: MADE + page().rstrip() + "\n" for name, page in PAGES.items()}
+    stale = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
+    for path in stale:
+        if not check:
+            path.write_text(made[path])
+        sys.stdout.write(f"docs/{path.name} {'is stale: make docs' if check else 'is written'}\n")
+    return 1 if check and stale else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
