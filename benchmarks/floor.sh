@@ -84,7 +84,7 @@ Epilog=/bin/true
 SlurmdParameters=config_overrides
 InactiveLimit=0
 KillWait=2
-SlurmctldParameters=cloud_reg_addrs,idle_on_node_suspend,power_save_interval=1
+SlurmctldParameters=enable_configless,cloud_reg_addrs,idle_on_node_suspend,power_save_interval=1
 PrivateData=cloud
 ResumeProgram=$root/resume
 SuspendProgram=$root/suspend

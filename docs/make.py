@@ -40,9 +40,9 @@ def models(kind: Any) -> Iterator[type[BaseModel]]:
             yield kind
             for field in kind.model_fields.values():
                 yield from models(field.annotation)
-        return
-    for inner in get_args(kind):
-        yield from models(inner)
+    else:
+        for inner in get_args(kind):
+            yield from models(inner)
 
 
 def written(schema: dict[str, Any]) -> str:
@@ -86,7 +86,6 @@ def default(field: FieldInfo, schema: dict[str, Any]) -> str:
 
 
 def row(*cells: str) -> str:
-    """One line of a table."""
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |\n"
 
 
@@ -121,7 +120,8 @@ def receipt_page() -> str:
     example = (DOCS / "receipt.example.json").read_text()
     Receipt.model_validate_json(example)  # an example that is no receipt any more stops here
     tables = "".join(part(kind, defaults=False) for kind in dict.fromkeys(models(Receipt)))
-    return f"{(DOCS / 'receipt.head.md').read_text()}\n{tables}## An example\n\nOf examples/hello, shortened to one job.\n\n```json\n{example}```\n"
+    about = "## An example\n\nOf examples/hello, shortened to one job.\n\n"
+    return f"{(DOCS / 'receipt.head.md').read_text()}\n{tables}{about}```json\n{example}```\n"
 
 
 def commands_page() -> str:

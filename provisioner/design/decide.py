@@ -23,14 +23,14 @@ def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) 
     found: list[Finding] = []
     native = target.name not in EMBEDDED
     cloud = target.name if native else _cloud_of(spec)
-    groups = tuple(_group(name, group, catalogue, cloud, native, found) for name, group in spec.groups.items())
+    groups = tuple(_group(name, group, catalogue, cloud, target, found) for name, group in spec.groups.items())
     by_name = {group.name: group for group in groups}
     design = model.Design(
         run=run,
         name=spec.name,
         target=target.name,
         region=target.region,
-        head=_head(spec, catalogue, cloud),
+        head=_head(spec, catalogue, cloud, target, found),
         groups=groups,
         filesystems=tuple(
             model.Filesystem(mount=mount, type=fs.type, size=fs.size, id=fs.id) for mount, fs in spec.filesystems.items()
@@ -52,9 +52,11 @@ def _cloud_of(spec: Spec) -> str | None:
     return next((t.name for t in spec.target if t.name not in EMBEDDED), None)
 
 
-def _group(name: str, group: Group, catalogue: Catalogue, cloud: str | None, native: bool, found: list[Finding]) -> model.Group:
-    nodes = tuple(_named(name, t, catalogue, found) for t in group.instance) or (
-        _fitting(name, group.needs or _PLAIN, catalogue, cloud, native, found),
+def _group(
+    name: str, group: Group, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
+) -> model.Group:
+    nodes = tuple(_named(f"groups.{name}", t, catalogue, target, found) for t in group.instance) or (
+        _fitting(name, group.needs or _PLAIN, catalogue, cloud, target, found),
     )
     known = tuple(node for node in nodes if node is not None) or (_declared(group.needs or _PLAIN),)
     return model.Group(
@@ -68,17 +70,21 @@ def _group(name: str, group: Group, catalogue: Catalogue, cloud: str | None, nat
     )
 
 
-def _named(group: str, name: str, catalogue: Catalogue, found: list[Finding]) -> model.Node | None:
+def _named(where: str, name: str, catalogue: Catalogue, target: TargetRef, found: list[Finding]) -> model.Node | None:
     kind = catalogue.named(name)
+    if kind is not None and target.name not in (*EMBEDDED, kind.cloud):
+        fix = "give a list of types for each cloud a file of its own, or say what a node needs: {cores: …, memory: …}"
+        found.append(error("instance", f"{where}: {name} is a type of {kind.cloud}, not of {target.name}", fix))
+        return None
     if kind is None:
         fix = "`burst catalog` has the known ones; or say what a node needs: {cores: …, memory: …}"
-        found.append(error("instance", f"groups.{group}: the type {name!r} is not in the catalogue", fix))
+        found.append(error("instance", f"{where}: the type {name!r} is not in the catalogue", fix))
         return None
     return _node(kind)
 
 
 def _fitting(
-    group: str, needs: Needs, catalogue: Catalogue, cloud: str | None, native: bool, found: list[Finding]
+    group: str, needs: Needs, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
 ) -> model.Node | None:
     """On a cloud the cheapest type that fits; a rehearsal of a file without a cloud is declared as it asks."""
     if cloud is None:
@@ -88,7 +94,7 @@ def _fitting(
         return _node(kind)
     what = f"groups.{group}: no type of {cloud} in the catalogue has {needs.cores} cores, {units.show_size(needs.memory)}"
     what += f", {needs.gpus} GPUs {' or '.join(needs.gpu)}".rstrip() if needs.gpus else ""
-    if native:
+    if target.name not in EMBEDDED:
         found.append(error("instance", what, "ask for less, or name a type"))
         return None
     found.append(warning("instance", what, "declared here as the file asks"))
@@ -150,11 +156,9 @@ def _dearest(prices: list[float | None]) -> float | None:
     return max(known) if len(known) == len(prices) else None
 
 
-def _head(spec: Spec, catalogue: Catalogue, cloud: str | None) -> model.Node:
+def _head(spec: Spec, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]) -> model.Node:
     if spec.head.instance != "auto":
-        kind = catalogue.named(spec.head.instance)
-        if kind is not None:
-            return _node(kind)
+        return _named("head", spec.head.instance, catalogue, target, found) or _declared(_HEAD)
     if cloud is not None:
         kind = catalogue.fits(cloud, cores=_HEAD.cores, memory_mib=_HEAD.memory // units.MIB, gpus=0, models=())
         if kind is not None:
@@ -211,7 +215,7 @@ def _asks_too_much(name: str, job: Job, group: model.Group) -> list[Finding]:
     if (job.tasks or 1) * (job.cpus_per_task or 1) > node.cpus * (job.nodes or group.max):
         total = (job.tasks or 1) * (job.cpus_per_task or 1)
         found.append(f"{total} CPUs, {job.nodes or group.max} nodes of {group.name} have {node.cpus * (job.nodes or group.max)}")
-    if job.memory is not None and job.memory // units.MIB > node.memory_mib:
+    if job.memory is not None and -(-job.memory // units.MIB) > node.memory_mib:
         found.append(f"{units.show_size(job.memory)}, a node of {group.name} has {units.show_size(node.memory_mib * units.MIB)}")
     if (job.gpus_per_node or 0) > node.gpus:
         found.append(f"{job.gpus_per_node} GPUs on a node, a node of {group.name} has {node.gpus}")

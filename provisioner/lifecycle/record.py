@@ -22,6 +22,8 @@ from provisioner.targets.base import Resource
 _STATUS: dict[ExitCode, Status] = {
     ExitCode.DONE: "done",
     ExitCode.BUG: "bug",
+    ExitCode.INVALID: "invalid",
+    ExitCode.REFUSED: "refused",
     ExitCode.NOT_CREATED: "not-created",
     ExitCode.JOB_FAILED: "job-failed",
     ExitCode.OUTPUTS: "outputs-missing",

@@ -10,7 +10,19 @@ from provisioner.findings import Finding
 from provisioner.jobs.model import JobResult
 from provisioner.targets.base import Resource
 
-Status = Literal["done", "job-failed", "outputs-missing", "not-created", "interrupted", "left-over", "bug", "kept", "swept"]
+Status = Literal[
+    "done",
+    "job-failed",
+    "outputs-missing",
+    "not-created",
+    "interrupted",
+    "left-over",
+    "invalid",
+    "refused",
+    "bug",
+    "kept",
+    "swept",
+]
 
 
 class Part(BaseModel):

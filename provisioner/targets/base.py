@@ -32,7 +32,8 @@ class Resource(Part):
 class Inventory(Part):
     """What exists: the same keys on every target. Paths as the head sees them.
 
-    `mounts` are mount point → the path at which jobs find it (the same, where it can be mounted); `place` is what only the target itself reads.
+    `mounts` are mount point → the path at which jobs find it (the same, where it can be mounted); `place` is what
+    only the target itself reads.
     """
 
     run_id: str

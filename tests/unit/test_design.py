@@ -183,17 +183,14 @@ def test_the_head_is_as_asked_or_the_cheapest_with_eight_gib() -> None:
     assert design(one_group("{nodes: 1}"), "aws", FEW).head.instance == "small"
 
 
-@pytest.mark.xfail(strict=True, reason="a head of an unknown type silently becomes another one")
 def test_a_head_nobody_knows_is_an_error() -> None:
     assert [f.code for f in findings(one_group("{nodes: 1}", "head: {instance: smal}\n"))] == ["instance"]
 
 
-@pytest.mark.xfail(strict=True, reason="the cloud of a type that is named is not looked at")
 def test_a_type_of_another_cloud_is_an_error() -> None:
     assert [f.code for f in findings(one_group("{instance: elsewhere, nodes: 1}"), "aws/us-east-1")] == ["instance"]
 
 
-@pytest.mark.xfail(strict=True, reason="--mem is rounded up, the check rounds down")
 def test_half_a_mebibyte_too_much_is_too_much() -> None:
     text = one_group("{needs: {memory: 4GiB}, nodes: 1}", "jobs: {a: {command: ls, memory: 4096.5MiB}}\n")
     assert [f.code for f in findings(text, "local")] == ["too-much"]

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from provisioner import files
 from provisioner.errors import Kind, NotCreated
 from provisioner.targets.local import ports
 
@@ -54,6 +55,22 @@ def test_not_even_when_they_ask_at_once(runtime: Path) -> None:
     with ThreadPoolExecutor(8) as pool:
         firsts = list(pool.map(lambda i: ports.reserve(runtime, run(runtime, f"r{i}"), 7), range(40)))
     assert len({port for first in firsts for port in range(first, first + 7)}) == 40 * 7
+
+
+def test_a_choice_is_made_and_recorded_under_the_lock(runtime: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked: list[bool] = []
+
+    def probing(port: int) -> bool:
+        try:
+            with files.locked(runtime, wait=False):
+                locked.append(False)
+        except files.Busy:
+            locked.append(True)
+        return True
+
+    monkeypatch.setattr(ports, "_free", probing)
+    ports.reserve(runtime, run(runtime, "a"), 3)
+    assert locked == [True] * 3
 
 
 def test_a_port_that_a_stranger_has_is_left_to_them(runtime: Path) -> None:

@@ -213,9 +213,9 @@ def test_a_right_file_of_every_feature_has_no_findings(here: Path) -> None:
     assert found_in(here, text) == ()
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads everything")
-def test_a_script_that_cannot_be_read(here: Path) -> None:
-    (here / "good.sh").chmod(0)
+def test_a_script_that_cannot_be_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Root reads everything, so the file's own bits would prove nothing there.
+    monkeypatch.setattr(os, "access", lambda path, mode: False)
     (found,) = found_in(here, JOB + "    script: good.sh\n")
     assert found.message == "jobs.melt.script: good.sh: it cannot be read"
 
