@@ -110,10 +110,8 @@ def file_page() -> str:
 def exit_codes_page() -> str:
     head = "# Exit codes\n\nFrozen: a number is never given a second meaning (provisioner/errors.py).\n\n"
     rows = "".join(row(f"`{int(code)}`", meaning) for code, meaning in EXIT_MEANINGS.items())
-    tail = "\nWhere several are true: left over (7) comes before interrupted (130), that before what failed, that before\n"
-    return (
-        head + row("code", "meaning") + row("---", "---") + rows + tail + "missing outputs (6). With `-o json` errors are JSON.\n"
-    )
+    tail = "\nWhere several are true, the first of: 7, 130, what stopped the run early, 5, 6.\n"
+    return head + row("code", "meaning") + row("---", "---") + rows + tail
 
 
 def receipt_page() -> str:
@@ -125,11 +123,11 @@ def receipt_page() -> str:
 
 
 def commands_page() -> str:
-    text = "# Commands\n\n"
+    text, parent = "# Commands\n\n", click.Context(burst, info_name="burst", **burst.context_settings)
     for name in COMMANDS:
-        command = burst.get_command(click.Context(burst), name)
+        command = burst.get_command(parent, name)
         assert command is not None
-        context = click.Context(command, info_name=f"burst {name}", max_content_width=100, terminal_width=100)
+        context = click.Context(command, parent, name, max_content_width=100, terminal_width=100)
         text += f"## {name}\n\n```text\n{command.get_help(context)}\n```\n\n"
     return text
 

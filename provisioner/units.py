@@ -83,6 +83,11 @@ def show_duration(seconds: float) -> str:
     return "".join(parts)
 
 
+def count(number: int, thing: str) -> str:
+    """1, "node" → "1 node"; 2, "node" → "2 nodes"."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def slurm_time(seconds: int) -> str:
     """Slurm's minutes, rounded up: the form that every version's --time and MaxTime take."""
     return str(max(1, -(-seconds // 60)))

@@ -17,6 +17,7 @@ def command(file: Path, output: str) -> None:
     """Check FILE: every finding at once, each with file and line."""
     from provisioner.lifecycle.prepare import decided
     from provisioner.report.terminal import finding_lines
+    from provisioner.units import count
 
     _, design, findings = decided(file)
     if output == "json":
@@ -24,4 +25,4 @@ def command(file: Path, output: str) -> None:
         return
     for line in finding_lines(findings):
         click.echo(line)
-    click.echo(f"{file}: fine; {len(design.groups)} groups, {len(design.jobs)} jobs")
+    click.echo(f"{file}: fine; {count(len(design.groups), 'group')}, {count(len(design.jobs), 'job')}")

@@ -10,6 +10,7 @@ from provisioner.design.model import Design, Job
 from provisioner.errors import Invalid, Kind, NotCreated
 from provisioner.events import Events
 from provisioner.executor.base import Copy, Executor, FileDigest
+from provisioner.units import count, show_size
 
 
 def folder_of(workdir: str, job: str) -> str:
@@ -23,7 +24,7 @@ def stage_in(executor: Executor, design: Design, folder: Path, workdir: str, eve
     for job in design.jobs:
         names = wanted(job, folder)
         if names:
-            events.step("stage", f"stage {len(names)} files for {job.name}", job=job.name, files=len(names))
+            events.step("stage", f"stage {count(len(names), 'file')} for {job.name}", job=job.name, files=len(names))
             _send(executor, job, folder, folder_of(workdir, job.name), names, events)
 
 
@@ -51,7 +52,9 @@ def _send(executor: Executor, job: Job, folder: Path, there: str, names: list[st
             kind=Kind.TRANSIENT,
         )
     total = sum(digest.bytes for digest in sent)
-    events.say("job.staged", f"{job.name}: {len(names)} files, {total} bytes", job=job.name, files=len(names), bytes=total)
+    events.say(
+        "job.staged", f"{job.name}: {count(len(names), 'file')}, {show_size(total)}", job=job.name, files=len(names), bytes=total
+    )
 
 
 def _differing(names: list[str], sent: list[FileDigest], arrived: list[dict[str, object] | None]) -> Iterable[str]:

@@ -16,6 +16,7 @@ from provisioner.executor.process import CommandFailed
 from provisioner.slurm import ask
 from provisioner.slurm.states import NodeState
 from provisioner.targets.base import Inventory, Target
+from provisioner.units import count
 
 _PROBE_SECONDS = 60
 
@@ -44,7 +45,9 @@ def prove(
             fix=f"read {results}/consoles/{missing[0]}.log",
             kind=Kind.TRANSIENT,
         )
-    events.say("nodes.ready", f"{len(design.fixed)} nodes are idle", nodes=list(design.fixed))
+    if design.fixed:
+        ready = count(len(design.fixed), "node")
+        events.say("nodes.ready", f"{ready} ready", nodes=list(design.fixed))
     _probe_all(target, executor, design, inventory, events, results)
 
 
@@ -96,7 +99,7 @@ def _probe_all(target: Target, executor: Executor, design: Design, inventory: In
             ) from problem
         if problem is not None:
             raise problem
-        events.say("probe", f"group {group.name}: a probe ran on {group.min} nodes", group=group.name, nodes=group.min)
+        events.say("probe", f"group {group.name}: a probe ran on {count(group.min, 'node')}", group=group.name, nodes=group.min)
 
 
 def _probe(executor: Executor, inventory: Inventory, group: Group) -> None:

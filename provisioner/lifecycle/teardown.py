@@ -24,7 +24,7 @@ def destroy(target: Target, run_id: str, events: Events) -> tuple[Resource, ...]
             events.say("destroy.failed", f"destroy: {problem}")
         remains = target.remains(run_id)
         if not remains:
-            events.say("destroyed", "asked this place again: nothing is left" if target.name == "local" else "nothing is left")
+            events.say("destroyed", "nothing is left")
             return ()
         remains = target.reap(remains)
     for resource in remains:

@@ -17,6 +17,7 @@ from provisioner.jobs.submit import SubmitFailed, submit_all
 from provisioner.jobs.watch import Watch
 from provisioner.lifecycle.record import Record
 from provisioner.targets.base import Inventory, Target
+from provisioner.units import count, show_size
 
 # Of the cluster's life, this share is kept for bringing the outputs back, in seconds at most.
 _MARGIN_SHARE, _MARGIN = 0.1, 300
@@ -108,7 +109,7 @@ def _gather_one(cluster: Cluster, record: Record, job: Submitted, watch: Watch) 
     total = sum(output.bytes for output in collected.outputs)
     record.events.say(
         "job.collected",
-        f"{job.name}: {len(collected.outputs)} outputs, {total} bytes",
+        f"{job.name}: {count(len(collected.outputs), 'output')}, {show_size(total)}",
         job=job.name,
         files=len(collected.outputs),
         bytes=total,

@@ -10,11 +10,13 @@ from provisioner.events import Event
 from provisioner.findings import Finding, Level
 from provisioner.jobs.model import JobResult
 from provisioner.report.receipt import Receipt
-from provisioner.units import show_duration, show_size
+from provisioner.units import count, show_duration, show_size
 
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: "cyan"}
 # Said in the receipt, or of no use to a person while they wait.
 _QUIET = {"phase.started", "job.log", "job.staged"}
+# Intents whose outcome is told a moment later.
+_QUIET_STEPS = {"submit", "collect", "kept"}
 
 
 def finding_lines(findings: Iterable[Finding]) -> Iterator[str]:
@@ -41,7 +43,7 @@ class Progress:
 
 
 def _line(event: Event) -> str | None:
-    if event.kind in _QUIET:
+    if event.kind in _QUIET or event.data.get("step") in _QUIET_STEPS or event.data.get("state") == "PENDING":
         return None
     if event.kind == "phase.ended":
         return click.style(f"✓ {event.message}", fg="green") + click.style(f"  {show_duration(event.data['seconds'])}", dim=True)
@@ -92,10 +94,10 @@ def _job_lines(name: str, job: JobResult, results: str) -> Iterator[str]:
     number = f" job {job.slurm_id}" if job.slurm_id is not None else ""
     nodes = f" on {', '.join(job.nodes)}" if job.nodes else ""
     time = f", {show_duration(job.seconds)}" if job.seconds else ""
-    tasks = f", {len(job.tasks)} tasks" if job.tasks else ""
+    tasks = f", {count(len(job.tasks), 'task')}" if job.tasks else ""
     code = f", exit code {job.exit_code}" if job.exit_code else ""
     reason = f", {job.reason}" if job.state != "COMPLETED" and job.reason not in ("", "None") else ""
-    again = f", requeued {job.restarts}×" if job.restarts else ""
+    again = f", requeued {count(job.restarts, 'time')}" if job.restarts else ""
     yield f"  {click.style(job.state, fg=colour)} {name}{number}{nodes}{tasks}{time}{code}{reason}{again}"
     for output in job.outputs[:10]:
         yield f"    {results}/{name}/{output.path}  {show_size(output.bytes)}  {output.sha256[:12]}"

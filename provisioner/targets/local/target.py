@@ -19,6 +19,7 @@ from provisioner.launch import local as launcher
 from provisioner.targets.base import Inventory, Resource, Tagged
 from provisioner.targets.local import checks, daemons, host, mounts, ports, processes
 from provisioner.targets.local.layout import Layout, runtime_folder
+from provisioner.units import count
 
 # Jobs' own programs have this long between SIGTERM and SIGKILL, as with Slurm's KillWait there.
 _GRACE = 2.0
@@ -38,8 +39,8 @@ class LocalTarget:
         layout = _layout(design.run.id)
         events.step("create.folder", f"make {layout.root}", folder=str(layout.root))
         _make(layout, design, state)
-        count = 1 + sum(group.max for group in design.groups)
-        first = ports.reserve(layout.root.parent, layout.root, count)
+        needed = 1 + sum(group.max for group in design.groups)
+        first = ports.reserve(layout.root.parent, layout.root, needed)
         events.step("create.configuration", "write slurm.conf and its companions")
         daemons.configure(layout, design, first)
         if design.software.setup is not None:
@@ -51,7 +52,7 @@ class LocalTarget:
         daemons.start_slurmctld(layout, design, first)
         inventory = self._inventory(layout, design)
         if design.fixed:
-            events.step("create.nodes", f"start {len(design.fixed)} nodes", nodes=list(design.fixed))
+            events.step("create.nodes", f"start {count(len(design.fixed), 'node')}", nodes=list(design.fixed))
             self.launch(inventory, design.fixed)
         return inventory
 
