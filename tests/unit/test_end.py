@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -97,10 +98,8 @@ def test_a_journal_that_cannot_be_written_any_more_keeps_nothing_alive(folder: P
         raise OSError(28, "No space left on device")
 
     target = ListedTarget(there=[RUN_ID])
-    try:
+    with contextlib.suppress(OSError):
         teardown.destroy(target, RUN_ID, Events(RUN_ID, [full]))
-    except OSError:
-        pass
     assert target.there == set()
 
 
