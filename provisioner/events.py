@@ -35,6 +35,7 @@ class Events:
     def __init__(self, run_id: str, sinks: list[Sink]) -> None:
         self.run_id = run_id
         self._sinks = list(sinks)
+        self._ending = False
 
     def listen(self, sink: Sink) -> None:
         """Add a sink for what happens from now on."""
@@ -44,7 +45,17 @@ class Events:
         """Tell every sink."""
         event = Event(time=clock.now(), run_id=self.run_id, kind=kind, message=message, data=data)
         for sink in self._sinks:
-            sink(event)
+            try:
+                sink(event)
+            except OSError:
+                # A full disk or a screen that has gone ends no run; an intent that is not on the disk is no intent,
+                # and its act must not be begun, unless it is the end itself.
+                if kind == "step" and not self._ending:
+                    raise
+
+    def ending(self) -> None:
+        """From here on everything is taken down: nothing that cannot be written may keep it from being done."""
+        self._ending = True
 
     def step(self, step: str, message: str, **data: Any) -> None:
         """Say what is about to be done. When this returns, the journal has it on the disk."""

@@ -29,10 +29,12 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> Path:
 
 
 def append(path: Path, line: str) -> None:
-    """Append one line and return only when it is on the disk."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    """Append one line and return only when it is on the disk. After a line that was cut short it begins a new one."""
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        os.write(descriptor, line.encode() + b"\n")
+        size = os.fstat(descriptor).st_size
+        cut = size > 0 and os.pread(descriptor, 1, size - 1) != b"\n"
+        os.write(descriptor, (b"\n" if cut else b"") + line.encode() + b"\n")
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

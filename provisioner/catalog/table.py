@@ -47,6 +47,8 @@ class Catalogue:
                     and t.memory_mib >= memory_mib
                     and t.gpus >= gpus
                     and (gpus or not t.gpus)
+                    # Packages and scripts are taken to be for x86; another architecture is asked for by name.
+                    and t.arch == "x86_64"
                     and model.lower() in ("", t.gpu.lower())
                 ):
                     return t

@@ -14,7 +14,7 @@ from provisioner.cli.options import output_option
 @click.option("--cloud", type=click.Choice(["aws", "gcp", "azure"]), help="Only that cloud's.")
 @output_option
 def command(cloud: str | None, output: str) -> None:
-    """List the instance types that are known, cheapest first, with the day and source of each figure."""
+    """List the instance types that are known, cheapest first, with the day of each figure (its source too with -o json)."""
     from provisioner.catalog.table import bundled
     from provisioner.report.tables import print_rows
 

@@ -44,6 +44,7 @@ def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) 
     )
     if native:
         design = design.model_copy(update={"estimate": _estimate(design)})
+        found.extend(_over_budget(design))
     return design, tuple(found)
 
 
@@ -58,6 +59,8 @@ def _group(
     nodes = tuple(_named(f"groups.{name}", t, catalogue, target, found) for t in group.instance) or (
         _fitting(name, group.needs or _PLAIN, catalogue, cloud, target, found),
     )
+    if len({node.arch for node in nodes if node is not None}) > 1:
+        found.append(error("instance", f"groups.{name}: its types differ in architecture", "make a group for each"))
     known = tuple(node for node in nodes if node is not None) or (_declared(group.needs or _PLAIN),)
     return model.Group(
         name=name,
@@ -144,6 +147,7 @@ def _least(nodes: tuple[model.Node, ...]) -> model.Node:
             "cores": min(n.cores for n in nodes),
             "memory_mib": min(n.memory_mib for n in nodes),
             "gpus": min(n.gpus for n in nodes),
+            "gpu": first.gpu if len({n.gpu for n in nodes}) == 1 else "",
             # And never promised cheaper: "at most" is an upper bound whichever type is to be had.
             "price": _dearest([n.price for n in nodes]),
             "spot_price": _dearest([n.spot_price for n in nodes]),
@@ -182,14 +186,14 @@ def _job(name: str, spec: Spec, groups: dict[str, model.Group], found: list[Find
         script=job.script,
         command=job.command,
         needs=job.needs,
-        options=_options(job, group.name),
+        options=_options(job, group.name, model.working_life(spec.limits.ttl)),
         env=dict(job.env),
         inputs=job.inputs,
         outputs=tuple(model.Output(path=o.path, optional=o.optional) for o in job.outputs),
     )
 
 
-def _options(job: Job, group: str) -> tuple[str, ...]:
+def _options(job: Job, group: str, longest: int) -> tuple[str, ...]:
     """sbatch's options for what the file says; what it leaves out is the script's own affair (sbatch(1))."""
     asked: dict[str, int | str | None] = {
         "partition": group,
@@ -201,7 +205,7 @@ def _options(job: Job, group: str) -> tuple[str, ...]:
         "gpus": job.gpus,
         "gpus-per-node": job.gpus_per_node,
         "mem": f"{-(-job.memory // units.MIB)}M" if job.memory is not None else None,
-        "time": units.slurm_time(min(job.time, 365 * 86400)) if job.time is not None else None,
+        "time": units.slurm_time(min(job.time, longest)) if job.time is not None else None,
     }
     return tuple(f"--{option}={value}" for option, value in asked.items() if value is not None)
 
@@ -225,6 +229,14 @@ def _asks_too_much(name: str, job: Job, group: model.Group) -> list[Finding]:
         )
     fix = "ask for less, or give the group bigger nodes"
     return [error("too-much", f"jobs.{name} asks for {text}", fix) for text in found]
+
+
+def _over_budget(design: model.Design) -> list[Finding]:
+    total, budget = design.estimate.total_max, design.budget
+    if total is None or budget is None or total <= budget:
+        return []
+    message = f"limits.cost is {budget:.2f} USD, but it may cost {total:.2f} USD within limits.ttl"
+    return [error("budget", message, "raise limits.cost, shorten limits.ttl, or ask for less")]
 
 
 def _estimate(design: model.Design) -> model.Estimate:

@@ -99,6 +99,11 @@ class Estimate(Part):
     basis: str
 
 
+def working_life(ttl: int) -> int:
+    """A tenth of the life is for collecting, five minutes at most."""
+    return ttl - min(300, ttl // 10)
+
+
 class Design(Part):
     """The whole decision. `jobs` are in an order in which each comes after what it needs; times in seconds."""
 
@@ -116,6 +121,11 @@ class Design(Part):
     idle: int
     budget: float | None
     estimate: Estimate
+
+    @property
+    def working_life(self) -> int:
+        """How long jobs may run, in seconds: the cluster's life without what is kept for bringing the outputs back."""
+        return working_life(self.ttl)
 
     @property
     def fixed(self) -> tuple[str, ...]:

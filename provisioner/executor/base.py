@@ -50,7 +50,10 @@ class Executor(Protocol):
         """Bring files there, making folders; digests are of what was read here, in the same order."""
 
     def fetch(self, copies: Sequence[Copy]) -> list[FileDigest]:
-        """Bring files here, making folders; digests are of what was written here, in the same order."""
+        """Bring files here, making folders; digests are of what was written here, in the same order.
+
+        A file that cannot be read any more has an empty sha256.
+        """
 
     def read(self, path: str, offset: int, limit: int) -> bytes:
         """At most `limit` bytes of a file from `offset`; nothing where there is no such file yet."""

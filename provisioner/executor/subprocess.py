@@ -66,7 +66,7 @@ class SubprocessExecutor:
         return _all(lambda copy: copy_hashed(str(copy.here), copy.there), copies)
 
     def fetch(self, copies: Sequence[Copy]) -> list[FileDigest]:
-        return _all(lambda copy: copy_hashed(copy.there, str(copy.here)), copies)
+        return _all(_fetched, copies)
 
     def read(self, path: str, offset: int, limit: int) -> bytes:
         try:
@@ -79,6 +79,14 @@ class SubprocessExecutor:
     def shell(self, argv: Sequence[str]) -> int:
         command = list(argv) or [self._environment["SHELL"]]
         return process.interactive([*self._prefix, *command], cwd=self._home, env=self._environment)
+
+
+def _fetched(copy: Copy) -> FileDigest:
+    try:
+        return copy_hashed(copy.there, str(copy.here))
+    except (FileNotFoundError, PermissionError, IsADirectoryError):
+        # It was there when the outputs were looked for: one that has gone since must not cost the others.
+        return FileDigest(copy.there, 0, "")
 
 
 def _all(one: Callable[[Copy], FileDigest], copies: Sequence[Copy]) -> list[FileDigest]:

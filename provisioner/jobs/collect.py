@@ -82,7 +82,7 @@ def _into_place(partial: Path, final: Path) -> None:
     if not partial.exists():
         partial.mkdir(parents=True)
     old = partial.with_name(f"{partial.name}.old")
-    if final.is_symlink():
+    if final.is_symlink() or final.is_file():
         final.unlink()
     elif final.exists():
         shutil.rmtree(old, ignore_errors=True)

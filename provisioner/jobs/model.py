@@ -34,7 +34,7 @@ class JobResult(Part):
     """How a job ended. `state` is Slurm's (squeue(1), "JOB STATE CODES"), or NOT_SUBMITTED, or UNKNOWN.
 
     `exit_code` is the shell's, the highest of an array's tasks. `queued_seconds` from submit to start, `seconds`
-    from start to end, in Slurm's whole seconds; None where it did not come to that. `log` is its path below DIR/<job>;
+    from start to end, in Slurm's whole seconds; None where it did not come to that. `logs` are paths below DIR/<job>;
     `log_tail` is there when it failed. `missing` has the required patterns that brought nothing, or not what was sent.
     """
 

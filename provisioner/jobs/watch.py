@@ -39,6 +39,7 @@ class Watch:
 
     def __init__(self, executor: Executor, submitted: Mapping[str, Submitted], events: Events, *, quiet: bool = False) -> None:
         self.tasks: Tasks = {}
+        self.expired = False
         self._executor = executor
         self._submitted = dict(submitted)
         self._events = events
@@ -52,15 +53,15 @@ class Watch:
 
         `heal` is given the names of nodes that died.
         """
-        pause, expired = _QUICKEST, False
+        pause = _QUICKEST
         while True:
             changed = self.look()
             if follow is not None:
                 follow.read(self.tasks)
             if self.over():
                 return
-            if not expired and clock.now() >= expires:
-                expired = True
+            if not self.expired and clock.now() >= expires:
+                self.expired = True
                 self._events.say("expired", "the cluster's life ends: jobs are cancelled and collected")
                 self.cancel()
             self._release_requeued()

@@ -45,7 +45,7 @@ def _slurmd(name: str, template: Template) -> int:
         os.makedirs(os.path.join(template["root"], folder, name), exist_ok=True)
     log = os.open(os.path.join(template["logs"], f"{name}.console"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
-        return subprocess.Popen(
+        child = subprocess.Popen(
             argv,
             env={**template["env"], "BURST_NODE": name},
             cwd=template["root"],
@@ -53,7 +53,10 @@ def _slurmd(name: str, template: Template) -> int:
             stdout=log,
             stderr=log,
             start_new_session=True,
-        ).pid
+        )
+        # It outlives us on purpose: Popen must not warn about it.
+        child.returncode = 0
+        return child.pid
     finally:
         os.close(log)
 

@@ -51,13 +51,17 @@ def decided(file: Path, target: str | None = None, run_id: str | None = None) ->
     now = int(clock.now())
     run = model.Run(id=run_id or state.new_run_id(loaded.spec.name), owner=state.caller(), expires=now + loaded.spec.limits.ttl)
     design, found = decide(loaded.spec, bundled(), run, reference)
+    found = tuple(_placed(finding, loaded) for finding in found)
     if errors(found):
-        raise FileRefused(file, (*loaded.findings, *(_placed(f, file) for f in found)))
+        raise FileRefused(file, (*loaded.findings, *found))
     return loaded, design, (*loaded.findings, *found)
 
 
-def _placed(finding: Finding, file: Path) -> Finding:
-    return finding if finding.file is not None else finding.model_copy(update={"file": str(file)})
+def _placed(finding: Finding, loaded: Loaded) -> Finding:
+    """What `decide` says begins with the key it is about: groups.cpu: …, jobs.melt asks for …"""
+    key = finding.message.partition(" ")[0].rstrip(":")
+    line = loaded.source.line(tuple(key.split(".")))
+    return finding.model_copy(update={"file": str(loaded.source.path), "line": line})
 
 
 def _reference(loaded: Loaded, target: str | None) -> TargetRef:

@@ -114,7 +114,10 @@ class Record:
             findings=tuple(self.findings),
             problem=_problem(self._problem),
         )
-        files.write(self.results / "receipt.json", receipt.model_dump_json(indent=2) + "\n")
+        try:
+            files.write(self.results / "receipt.json", receipt.model_dump_json(indent=2) + "\n")
+        except OSError as problem:
+            self.events.say("stopped", f"{self.results}/receipt.json could not be written: {problem.strerror}")
         return receipt
 
     def _before(self) -> float:

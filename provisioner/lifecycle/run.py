@@ -72,9 +72,13 @@ def create(record: Record, prepared: Work) -> Cluster:
 
 def end(record: Record, target: Target, cluster: Cluster | None, caught: signals.Signals) -> Receipt:
     """Collect, destroy, ask what remains, write the receipt, forget the run. Not broken off by a first signal."""
+    record.events.ending()
     if cluster is not None:
         with record.phase("collect"):
-            work.gather(cluster, record)
+            try:
+                work.gather(cluster, record)
+            except Exception as problem:
+                record.stopped(problem)
     with record.phase("destroy"):
         record.remains = teardown.destroy(target, record.design.run.id, record.events)
     if caught.received is not None:

@@ -13,6 +13,7 @@ _ATTEMPTS = 3
 
 def destroy(target: Target, run_id: str, events: Events) -> tuple[Resource, ...]:
     """End everything of a run and answer what is left, which must be nothing. May be repeated."""
+    events.ending()
     events.step("destroy", f"destroy {run_id}")
     remains: tuple[Resource, ...] = ()
     for attempt in range(_ATTEMPTS):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from provisioner.design.model import Design, Output
 from provisioner.errors import BurstError
 from provisioner.executor.base import Executor
-from provisioner.findings import error
+from provisioner.findings import error, warning
 from provisioner.jobs import result
 from provisioner.jobs.collect import Collected, collect
 from provisioner.jobs.follow import Follower, Show
@@ -19,8 +19,6 @@ from provisioner.lifecycle.record import Record
 from provisioner.targets.base import Inventory, Target
 from provisioner.units import count, show_size
 
-# Of the cluster's life, this share is kept for bringing the outputs back, in seconds at most.
-_MARGIN_SHARE, _MARGIN = 0.1, 300
 # A cancelled job has Slurm's KillWait between SIGTERM and SIGKILL, and then its end must be told.
 _CANCEL_SECONDS = 15
 
@@ -64,12 +62,14 @@ def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], sh
     finally:
         if follower is not None:
             follower.read(watch.tasks)
+    if watch.expired:
+        record.found(warning("expired", "the cluster's life ended before its jobs: they were cancelled", "raise limits.ttl"))
     return watch
 
 
 def deadline(design: Design) -> float:
     """When jobs must be over (epoch seconds), so that there is time to collect before the cluster's expiry."""
-    return design.run.expires - min(_MARGIN, design.ttl * _MARGIN_SHARE)
+    return design.run.expires - design.ttl + design.working_life
 
 
 def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:

@@ -11,7 +11,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from provisioner.design.model import Design, Group
+from provisioner.design.model import Design, Group, Node
 from provisioner.findings import Finding
 from provisioner.slurm.states import NodeState, Task
 from provisioner.units import MIB, show_duration, show_size
@@ -46,7 +46,16 @@ def print_plan(design: Design) -> None:
     click.echo(f"{design.name} on {place}, for {show_duration(design.ttl)} at most")
     _print(
         [
-            ["head", "1", design.head.instance, str(design.head.cpus), show_size(design.head.memory_mib * MIB), "", "", ""],
+            [
+                "head",
+                "1",
+                design.head.instance,
+                str(design.head.cpus),
+                show_size(design.head.memory_mib * MIB),
+                "",
+                "",
+                _price(design.head),
+            ],
             *([_group_row(group) for group in design.groups]),
         ],
         ["group", "nodes", "instance", "CPUs", "memory", "GPUs", "spot", "USD/h each"],
@@ -76,8 +85,11 @@ def _group_row(group: Group) -> list[str]:
     count = str(group.min) if group.min == group.max else f"{group.min} to {group.max}"
     instances = " or ".join(n.instance for n in group.alternatives)
     gpus = f"{node.gpus} {node.gpu}".strip() if node.gpus else ""
-    price = "" if not node.price else f"{node.price:.4f}"
-    return [group.name, count, instances, str(node.cpus), show_size(node.memory_mib * MIB), gpus, group.spot, price]
+    return [group.name, count, instances, str(node.cpus), show_size(node.memory_mib * MIB), gpus, group.spot, _price(node)]
+
+
+def _price(node: Node) -> str:
+    return f"{node.price:.4f}" if node.price else ""
 
 
 def plan_json(design: Design, findings: Sequence[Finding]) -> str:

@@ -65,7 +65,7 @@ def _slurm_conf(design: Design, site: Site) -> str:
     for group in design.groups:
         lines.extend(_node_lines(group, site))
     for i, group in enumerate(design.groups):
-        lines.append(_partition_line(group, default=i == 0))
+        lines.append(_partition_line(group, design, default=i == 0))
     return "\n".join(lines) + "\n"
 
 
@@ -145,7 +145,7 @@ def _node_lines(group: Group, site: Site) -> list[str]:
     node = group.node
     threads = max(1, node.cpus // node.cores)
     shape = f"CPUs={node.cpus} Boards=1 SocketsPerBoard=1 CoresPerSocket={node.cpus // threads} ThreadsPerCore={threads}"
-    shape += f" RealMemory={node.memory_mib}"
+    shape += f" RealMemory={max(1, node.memory_mib)}"
     if node.gpus:
         shape += f" Gres=gpu:{node.gpu + ':' if node.gpu else ''}{node.gpus}"
     shape += " State=CLOUD"
@@ -157,11 +157,13 @@ def _node_lines(group: Group, site: Site) -> list[str]:
     return [f"NodeName={name} NodeAddr=127.0.0.1 Port={ports} {shape}"]
 
 
-def _partition_line(group: Group, *, default: bool) -> str:
+def _partition_line(group: Group, design: Design, *, default: bool) -> str:
     per_cpu = max(1, group.node.memory_mib // group.node.cpus)
     return (
         f"PartitionName={group.name} Nodes={hostlist(group.name, 1, group.max)} "
-        f"Default={'YES' if default else 'NO'} DefMemPerCPU={per_cpu} State=UP"
+        f"Default={'YES' if default else 'NO'} DefMemPerCPU={per_cpu} "
+        # A job that names no time ends while there still is time to collect what it made.
+        f"DefaultTime={max(1, design.working_life // 60)} State=UP"
     )
 
 

@@ -93,7 +93,7 @@ def _task(record: str) -> Task:
         own_id=int(fields["JobId"]),
         index=int(index) if index.isdigit() else None,
         state=fields["JobState"],
-        reason=fields.get("Reason", ""),
+        reason="" if fields.get("Reason") in (None, "None") else fields["Reason"],
         exit_code=exit_code(fields.get("ExitCode", "0:0")),
         restarts=int(fields.get("Restarts", "0")),
         nodes="" if fields.get("NodeList") in (None, "(null)") else fields["NodeList"],

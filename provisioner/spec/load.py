@@ -41,6 +41,11 @@ class FileRefused(Invalid):
     """The file is wrong; `findings` has everything that is."""
 
     def __init__(self, path: Path, findings: tuple[Finding, ...]) -> None:
+        if len(findings) == 1 and findings[0].file is None:
+            # There was nothing to read: that alone is what happened.
+            super().__init__(findings[0].message, fix=findings[0].fix)
+            self.findings: tuple[Finding, ...] = ()
+            return
         count = len(errors(findings))
         super().__init__(
             f"{path}: {count} error{'s' if count != 1 else ''}",

@@ -229,7 +229,7 @@ class Spec(Part):
     name: Name = Field(description="What names are made of.")
     target: Targets = Field(
         default=(TargetRef(name="local"),),
-        description="Where: local, nspawn, aws, gcp or azure, a region after a slash; a list is tried in order.",
+        description="Where: local, nspawn, aws, gcp or azure, a region after a slash. Of a list this version takes the first.",
     )
     head: Head = Field(default=Head(), description="The head.")
     groups: Annotated[dict[Name, Group], Field(min_length=1)] = Field(description="The compute groups, by name.")

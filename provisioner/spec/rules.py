@@ -210,7 +210,7 @@ def time_fits_the_life(spec: Spec, source: Source, known: Known) -> Iterator[Fin
         if job.time is not None and job.time > spec.limits.ttl and not known.lost("limits", "ttl"):
             yield warning(
                 "time",
-                f"jobs.{name}.time is longer than limits.ttl; it will be clipped",
+                f"jobs.{name}.time is longer than limits.ttl; it is clipped to what is left for jobs",
                 "raise limits.ttl",
                 file=str(source.path),
                 line=source.line(("jobs", name, "time")),

@@ -259,6 +259,15 @@ jobs:
     }
 
 
+def test_a_job_gets_a_login_s_environment_and_not_the_caller_s(burst: Burst) -> None:
+    burst.env["AWS_SECRET_ACCESS_KEY"] = "not for jobs"
+    burst.write({"burst.yaml": HELLO.replace("echo hello > out.txt", "env > out.txt")})
+    burst.receipt("run", "--results", "r")
+    told = (burst.folder / "r/hello/out.txt").read_text()
+    assert "not for jobs" not in told
+    assert "BURST_JOB=hello\n" in told
+
+
 def test_two_runs_at_once_do_not_disturb_each_other(burst: Burst) -> None:
     burst.write(
         {"burst.yaml": HELLO.replace("echo hello > out.txt", "sleep 1; hostname > out.txt; echo $SLURM_CLUSTER_NAME >> out.txt")}

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 from making import Still, design
 from standing_in import FolderExecutor, ListedTarget
 
@@ -78,7 +77,6 @@ def test_a_slurmctld_that_does_not_answer_keeps_nothing_alive(folder: Path) -> N
     assert not record.state.folder.exists()
 
 
-@pytest.mark.xfail(strict=True, reason="what nobody foresaw in collecting skips the teardown: lifecycle/run.py, end()")
 def test_a_bug_of_ours_while_collecting_keeps_nothing_alive(folder: Path) -> None:
     def bug() -> str:
         raise KeyError("JobState")
@@ -86,13 +84,11 @@ def test_a_bug_of_ours_while_collecting_keeps_nothing_alive(folder: Path) -> Non
     assert ended(folder, Broken(bug))[0].there == set()
 
 
-@pytest.mark.xfail(strict=True, reason="events.jsonl that cannot be written skips the teardown: lifecycle/record.py, _to_file()")
 def test_results_that_cannot_be_written_any_more_keep_nothing_alive(folder: Path) -> None:
     target, _ = ended(folder, Broken(unanswered), spoil=lambda record: shutil.rmtree(record.results))
     assert target.there == set()
 
 
-@pytest.mark.xfail(strict=True, reason="a journal that cannot be written skips the teardown: lifecycle/teardown.py, destroy()")
 def test_a_journal_that_cannot_be_written_any_more_keeps_nothing_alive(folder: Path) -> None:
     def full(_: object) -> None:
         raise OSError(28, "No space left on device")

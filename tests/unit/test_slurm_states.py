@@ -44,7 +44,7 @@ def test_a_job_that_is_over() -> None:
         own_id=1,
         index=None,
         state="COMPLETED",
-        reason="None",
+        reason="",
         exit_code=0,
         restarts=0,
         nodes="cpu-[1-2]",

@@ -126,7 +126,7 @@ TABLE: dict[str, list[tuple[str, str, str]]] = {
     "time_fits_the_life": [
         (
             JOB + "    command: ls\n    time: 9h  # <<<\n",
-            "jobs.melt.time is longer than limits.ttl; it will be clipped",
+            "jobs.melt.time is longer than limits.ttl; it is clipped to what is left for jobs",
             "raise limits.ttl",
         ),
     ],

@@ -86,6 +86,11 @@ def _filesystems(design: Design) -> list[Finding]:
         if fs.id is not None:
             message = f"filesystems: {fs.mount} is {fs.id}, which cannot be mounted on this machine"
             found.append(error("filesystem", message, "leave out its id for a rehearsal: the folder is then empty"))
+    named = [mounts.variable(fs.mount) for fs in design.filesystems]
+    for fs in design.filesystems:
+        if named.count(mounts.variable(fs.mount)) > 1:
+            message = f"filesystems: {fs.mount} and another one would both be ${mounts.variable(fs.mount)}"
+            found.append(error("filesystem", message, "give them names that differ in more than punctuation"))
     if design.filesystems and not mounts.usable():
         names = ", ".join(f"{fs.mount} as ${mounts.variable(fs.mount)}" for fs in design.filesystems)
         message = f"folders cannot be mounted here without bwrap and user namespaces: jobs find {names}"

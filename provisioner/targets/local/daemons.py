@@ -51,7 +51,9 @@ def environment(layout: Layout, design: Design) -> dict[str, str]:
 
 def mounted(layout: Layout, design: Design) -> dict[str, str]:
     """Mount point → the folder of the run that stands for it."""
-    return {fs.mount: str(layout.root / "fs" / fs.mount.strip("/").replace("/", "-")) for fs in design.filesystems}
+    return {
+        fs.mount: str(layout.root / "fs" / fs.mount.strip("/").replace("-", "--").replace("/", "-")) for fs in design.filesystems
+    }
 
 
 def configure(layout: Layout, design: Design, first_port: int) -> None:

@@ -19,7 +19,7 @@ def runtime_folder() -> Path:
     others (munged(8)), and those are 0700. Raises Refused when somebody else made it.
     """
     given = os.environ.get("BURST_RUNTIME_DIR")
-    folder = Path(given) if given else Path(f"/tmp/burst-{os.getuid()}")
+    folder = Path(given) if given else _default()
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
@@ -29,6 +29,15 @@ def runtime_folder() -> Path:
             fix=f"ls -ld {folder}; then remove it, or name another: export BURST_RUNTIME_DIR=/tmp/my-burst",
         )
     return folder
+
+
+def is_default(folder: Path) -> bool:
+    """Whether the folder is one that `runtime_folder` names by itself: only such a one is ours to remove."""
+    return folder == _default()
+
+
+def _default() -> Path:
+    return Path(f"/tmp/burst-{os.getuid()}")
 
 
 @dataclass(frozen=True)

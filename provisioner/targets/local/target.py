@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -18,7 +19,7 @@ from provisioner.findings import Finding
 from provisioner.launch import local as launcher
 from provisioner.targets.base import Inventory, Resource, Tagged
 from provisioner.targets.local import checks, daemons, host, mounts, ports, processes
-from provisioner.targets.local.layout import Layout, runtime_folder
+from provisioner.targets.local.layout import Layout, is_default, runtime_folder
 from provisioner.units import count
 
 # Jobs' own programs have this long between SIGTERM and SIGKILL, as with Slurm's KillWait there.
@@ -161,7 +162,6 @@ def _remove(root: Path) -> None:
 
     if os.path.lexists(root):
         shutil.rmtree(root, onerror=allow)
-    try:
-        root.parent.rmdir()
-    except OSError:
-        return
+    if is_default(root.parent):
+        with contextlib.suppress(OSError):
+            root.parent.rmdir()
