@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from provisioner import clock
 from provisioner.catalog.table import bundled
-from provisioner.clock import now
 from provisioner.design.decide import decide
 from provisioner.design.model import Design, Run
 from provisioner.events import Events
@@ -30,7 +30,7 @@ filesystems: {/shared: {size: 1GiB}}
 
 def design(folder: Path, target: str) -> Design:
     (folder / "burst.yaml").write_text(FILE)
-    run = Run(id="contract-abc123", owner="tester", expires=int(now()) + 600)
+    run = Run(id="contract-abc123", owner="tester", expires=int(clock.now()) + 600)
     return decide(load(folder / "burst.yaml").spec, bundled(), run, parse_target(target))[0]
 
 
@@ -60,7 +60,7 @@ def test_the_contract(burst: Burst, name: str, monkeypatch: pytest.MonkeyPatch, 
     assert executor.read(f"{inventory.workdir}/nothing", 0, 1) == b""
 
     target.launch(inventory, wanted.fixed)
-    assert "slurmd" in target.console(inventory, wanted.fixed[0])
+    assert any("slurmd" in target.console(inventory, wanted.fixed[0]) for _ in clock.patience(30))
 
     assert [(tagged.run_id, tagged.owner, tagged.state) for tagged in target.runs()] == [(run_id, "tester", str(tmp_path))]
     assert target.remains("contract-zzz999") == ()
