@@ -95,7 +95,7 @@ SuspendRate=0
 SuspendTime=600
 SuspendExcNodes=cpu-[1-2]
 NodeName=cpu-[1-2] NodeAddr=127.0.0.1 Port=[$((port + 1))-$((port + 2))] CPUs=1 Boards=1 SocketsPerBoard=1 CoresPerSocket=1 ThreadsPerCore=1 RealMemory=256 State=CLOUD
-PartitionName=cpu Nodes=cpu-[1-2] Default=YES DefMemPerCPU=256 State=UP
+PartitionName=cpu Nodes=cpu-[1-2] Default=YES DefMemPerCPU=256 DefaultTime=475 State=UP
 EOF
 # Nodes that are always there are never resumed; the programs must exist all the same.
 ln -s /bin/true "$root/resume"

@@ -64,7 +64,7 @@ def utc(epoch: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(millis // 1000)) + f".{millis % 1000:03d}Z"
 
 
-def patience(seconds: float, *, first: float = 0.01, longest: float = 0.25) -> Iterator[float]:
+def patience(seconds: float, *, first: float = 0.004, longest: float = 0.25) -> Iterator[float]:
     """Waits that grow by a fifth, for a loop that asks again: yields the seconds that are left, ends when none are."""
     until = monotonic() + seconds
     pause = first

@@ -10,8 +10,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 
-def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> Path:
-    """Write all of `content` or nothing: a temporary file beside `path`, fsynced, then renamed over it."""
+def write(path: Path, content: str | bytes, *, mode: int = 0o644, durable: bool = True) -> Path:
+    """Write all of `content` or nothing: a temporary file beside `path`, fsynced, then renamed over it.
+
+    `durable=False` leaves out the fsync: for what is of no use after the machine itself has gone down.
+    """
     data = content.encode() if isinstance(content, str) else content
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
@@ -20,7 +23,8 @@ def write(path: Path, content: str | bytes, *, mode: int = 0o644) -> Path:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.replace(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)

@@ -10,19 +10,24 @@ Hidden files are matched like any other.
 
 from __future__ import annotations
 
+import errno
 import fnmatch
 import hashlib
 import json
 import os
 import re
+import stat
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 # hashlib and read(2) let other threads run; more than a few only wait for the same disk.
 _THREADS = min(4, os.cpu_count() or 1)
 _BLOCK = 1 << 20
+# A task for each file would cost about as much as reading a small one.
+_BATCH = 64
 
 
 def matches(root: Path, pattern: str, *, follow: bool = False) -> Iterator[str]:
@@ -44,7 +49,9 @@ def _tops(root: Path, wanted: str, follow: bool) -> Iterator[str]:
     if os.path.lexists(root / wanted):
         yield wanted
     else:
-        yield from _walk(root, "", wanted.split("/"), follow)
+        parts = wanted.split("/")
+        # `**/**` means what `**` means, and would look at every folder again.
+        yield from _walk(root, "", [p for i, p in enumerate(parts) if p != "**" or parts[i - 1 : i] != ["**"]], follow)
 
 
 def _is_folder(path: Path, follow: bool) -> bool:
@@ -104,7 +111,10 @@ def _join(prefix: str, name: str) -> str:
 
 def digest(path: Path) -> tuple[int, str]:
     """Size in bytes and SHA-256 in hex of one file."""
-    with open(path, "rb", buffering=0) as stream:
+    # What was a file a moment ago may be a pipe by now, and opening one would wait for ever.
+    with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb", buffering=0) as stream:
+        if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "it is not a file")
         size = os.fstat(stream.fileno()).st_size
         if size <= _BLOCK:
             data = stream.read(_BLOCK + 1)
@@ -123,23 +133,33 @@ def survey(root: Path, patterns: list[str]) -> list[dict[str, object]]:
 
     A link is read as what it points to, as long as that lies inside `root`; what lies outside is refused.
     """
-    real = os.path.realpath(root)
-    answer: list[dict[str, object]] = []
+    told: list[dict[str, object]] = []
     with ThreadPoolExecutor(_THREADS) as pool:
         for pattern in patterns:
-            paths = list(matches(root, pattern))
-            looked = list(pool.map(lambda path: _look(root, real, path), paths, chunksize=64))
-            answer.append(
+            looked = [entry for entry in _look_at(pool, root, list(matches(root, pattern))) if entry is not None]
+            told.append(
                 {
                     "pattern": pattern,
-                    "files": [entry for entry in looked if entry is not None and "why" not in entry],
-                    "refused": [entry for entry in looked if entry is not None and "why" in entry],
+                    "files": [entry for entry in looked if "why" not in entry],
+                    "refused": [entry for entry in looked if "why" in entry],
                 }
             )
-    return answer
+    return told
+
+
+def _look_at(pool: ThreadPoolExecutor, root: Path, paths: list[str]) -> list[dict[str, object] | None]:
+    """One entry for each path, in order; None for a folder."""
+    real = os.path.realpath(root)
+    batches = [paths[i : i + _BATCH] for i in range(0, len(paths), _BATCH)]
+    looked = pool.map(lambda batch: [_look(root, real, path) for path in batch], batches)
+    return [entry for batch in looked for entry in batch]
 
 
 def _look(root: Path, real: str, path: str) -> dict[str, object] | None:
+    try:
+        path.encode()
+    except UnicodeEncodeError:
+        return {"path": os.fsencode(path).decode(errors="backslashreplace"), "why": "its name is not UTF-8"}
     full = root / path
     resolved = os.path.realpath(full)
     if resolved != real and not resolved.startswith(real + os.sep):
@@ -155,16 +175,18 @@ def _look(root: Path, real: str, path: str) -> dict[str, object] | None:
     return {"path": path, "bytes": size, "sha256": summed, "mode": os.stat(full).st_mode & 0o777}
 
 
-def main() -> None:
+def answer(request: dict[str, Any]) -> list[Any]:
     """{"root", "patterns"} → the survey; {"root", "paths"} → a digest for each path, null where it cannot be read."""
-    request = json.load(sys.stdin)
     root = Path(request["root"])
     if "patterns" in request:
-        json.dump(survey(root, request["patterns"]), sys.stdout)
-        return
-    real = os.path.realpath(root)
+        return survey(root, request["patterns"])
     with ThreadPoolExecutor(_THREADS) as pool:
-        json.dump(list(pool.map(lambda path: _look(root, real, path), request["paths"], chunksize=64)), sys.stdout)
+        return _look_at(pool, root, request["paths"])
+
+
+def main() -> None:
+    """A request on standard input, its answer on standard output."""
+    json.dump(answer(json.load(sys.stdin)), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -16,10 +16,11 @@ from provisioner.cli.options import output_option, results_option, run_argument
 @click.pass_context
 def command(ctx: click.Context, run: str | None, results: Path | None, output: str) -> None:
     """Bring the outputs of RUN's jobs that are over here, checked by checksum."""
+    from provisioner.cli.screen import print_receipt
     from provisioner.lifecycle import kept
-    from provisioner.report.terminal import Progress, receipt_lines
+    from provisioner.report.terminal import Progress
 
     found = kept.find(run)
     receipt = kept.fetch(found, results or found.results, [Progress()])
-    click.echo(receipt.model_dump_json(indent=2) if output == "json" else "\n".join(receipt_lines(receipt)))
+    print_receipt(receipt, output)
     ctx.exit(receipt.exit_code)

@@ -21,15 +21,16 @@ def command(ctx: click.Context, file: Path, target: str | None, results: Path | 
 
     Writes DIR/JOB/OUTPUTS, DIR/receipt.json and DIR/events.jsonl. Ctrl-C takes everything down.
     """
+    from provisioner.cli.screen import print_receipt
     from provisioner.lifecycle.prepare import prepare
     from provisioner.lifecycle.run import run
     from provisioner.lifecycle.sweep import sweep
-    from provisioner.report.terminal import Progress, receipt_lines, show_log
+    from provisioner.report.terminal import Progress, show_log
 
     progress = Progress()
     prepared = prepare(file, target)
     sweep([prepared.target], [progress])
     into = results or Path("results") / prepared.design.run.id
     receipt = run(prepared, into, [progress], show_log if follow else None)
-    click.echo(receipt.model_dump_json(indent=2) if output == "json" else "\n".join(receipt_lines(receipt)))
+    print_receipt(receipt, output)
     ctx.exit(receipt.exit_code)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import click
@@ -17,20 +18,19 @@ from provisioner.cli.options import file_argument, output_option, results_option
 @click.pass_context
 def command(ctx: click.Context, file: Path, target: str | None, results: Path | None, output: str) -> None:
     """Make the cluster of FILE and keep it, until `burst down` or limits.ttl. Its jobs wait for `burst submit`."""
+    from provisioner.cli.screen import print_receipt
     from provisioner.lifecycle.kept import up
     from provisioner.lifecycle.prepare import prepare
     from provisioner.lifecycle.sweep import sweep
-    from provisioner.report.terminal import Progress, receipt_lines
+    from provisioner.report.terminal import Progress
 
     progress = Progress()
     prepared = prepare(file, target)
     sweep([prepared.target], [progress])
     into = results or Path("results") / prepared.design.run.id
     receipt = up(prepared, into.absolute(), [progress])
-    if output == "json":
-        click.echo(receipt.model_dump_json(indent=2))
-    else:
-        click.echo("\n".join(receipt_lines(receipt)))
-        if receipt.status == "kept":
+    print_receipt(receipt, output)
+    if output == "text" and receipt.status == "kept":
+        with contextlib.suppress(OSError):
             click.echo(f"\nnext: burst submit {receipt.run_id} {file}\n      burst down {receipt.run_id}")
     ctx.exit(receipt.exit_code)

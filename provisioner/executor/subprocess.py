@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pwd
-import sys
+import runpy
+import shutil
+import stat
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -35,6 +36,9 @@ def login_environment() -> dict[str, str]:
     }
 
 
+_BATCH = 64
+
+
 class SubprocessExecutor:
     """`environment` is what every command there has beside a login's; `home` is the folder a shell starts in."""
 
@@ -54,13 +58,13 @@ class SubprocessExecutor:
         check: bool = True,
     ) -> Completed:
         environment = {**self._environment, **(env or {})}
+        # The program is found on a login's PATH, whatever `env` makes of that for what the program starts.
+        argv = [shutil.which(argv[0], path=PATH) or argv[0], *argv[1:]]
         return process.call(argv, cwd=cwd or self._home, env=environment, stdin=stdin, timeout=timeout, check=check)
 
     def python(self, script: Path, request: dict[str, Any]) -> Any:
-        # -S: what it needs is in the standard library, and site-packages cost more to find than the work itself.
-        argv = [sys.executable, "-I", "-S", str(script)]
-        answer = process.call(argv, stdin=json.dumps(request).encode(), timeout=None)
-        return json.loads(answer.stdout)
+        # There is here: an interpreter of its own takes longer to start than most answers take.
+        return runpy.run_path(str(script))["answer"](request)
 
     def send(self, copies: Sequence[Copy]) -> list[FileDigest]:
         return _all(lambda copy: copy_hashed(str(copy.here), copy.there), copies)
@@ -70,11 +74,15 @@ class SubprocessExecutor:
 
     def read(self, path: str, offset: int, limit: int) -> bytes:
         try:
-            with open(path, "rb", buffering=0) as stream:
-                stream.seek(offset)
-                return stream.read(limit)
-        except FileNotFoundError:
+            # A job may have put a pipe or a device where its log was: neither ever ends.
+            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
+        except OSError:
             return b""
+        try:
+            regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            return os.pread(descriptor, limit, offset) if regular else b""
+        finally:
+            os.close(descriptor)
 
     def shell(self, argv: Sequence[str]) -> int:
         command = list(argv) or [self._environment["SHELL"]]
@@ -90,5 +98,7 @@ def _fetched(copy: Copy) -> FileDigest:
 
 
 def _all(one: Callable[[Copy], FileDigest], copies: Sequence[Copy]) -> list[FileDigest]:
+    # A task for each file would cost about as much as a small file's copy.
+    batches = [copies[i : i + _BATCH] for i in range(0, len(copies), _BATCH)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:
-        return list(pool.map(one, copies, chunksize=64))
+        return [digest for batch in pool.map(lambda batch: [one(copy) for copy in batch], batches) for digest in batch]

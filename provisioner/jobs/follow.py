@@ -9,6 +9,7 @@ from provisioner.slurm.states import Task
 
 # At most this much of one log at one look; the rest comes with the next.
 _LIMIT = 1 << 18
+_BLOCKS = 64
 # Where a log has no line's end for so long, it is shown all the same.
 _LONGEST = 1 << 14
 
@@ -34,7 +35,7 @@ class Follower:
                 self._advance(label, task.stdout, last=task.over)
 
     def _advance(self, label: str, path: str, *, last: bool) -> None:
-        while True:
+        for _ in range(_BLOCKS):
             block = self._executor.read(path, self._offsets.get(path, 0), _LIMIT)
             self._offsets[path] = self._offsets.get(path, 0) + len(block)
             *lines, rest = (self._rest.get(path, b"") + block).split(b"\n")

@@ -8,7 +8,7 @@ from provisioner.executor.base import Executor
 from provisioner.jobs.collect import Collected
 from provisioner.jobs.follow import printable
 from provisioner.jobs.model import JobResult, Submitted, TaskResult
-from provisioner.slurm.states import Task
+from provisioner.slurm.states import Task, expand
 
 # The worst state of an array's tasks is the job's: in this order, then any other that is not COMPLETED.
 _WORST = ("FAILED", "OUT_OF_MEMORY", "NODE_FAIL", "BOOT_FAIL", "TIMEOUT", "DEADLINE", "CANCELLED")
@@ -83,15 +83,6 @@ def _least(times: Iterable[float | None]) -> float | None:
 
 def _most(times: Iterable[float | None]) -> float | None:
     return max((t for t in times if t is not None), default=None)
-
-
-def expand(hostlist: str) -> tuple[str, ...]:
-    """cpu-[1-3] → its three names, in order."""
-    if "[" not in hostlist:
-        return tuple(sorted(set(filter(None, hostlist.split(",")))))
-    from ClusterShell.NodeSet import NodeSet
-
-    return tuple(NodeSet(hostlist))
 
 
 def tail(executor: Executor, tasks: Sequence[Task]) -> str:

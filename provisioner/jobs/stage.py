@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -36,6 +37,10 @@ def wanted(job: Job, folder: Path) -> list[str]:
         if not found:
             raise Invalid(f"jobs.{job.name}.inputs: nothing matches {pattern!r}", fix="burst validate FILE")
         names.update(dict.fromkeys(found))
+    unnamable = [name for name in names if name != name.encode(errors="ignore").decode()]
+    if unnamable:
+        shown = os.fsencode(unnamable[0]).decode(errors="backslashreplace")
+        raise Invalid(f"jobs.{job.name}.inputs: {shown}: its name is not UTF-8", fix="rename it")
     return list(names)
 
 

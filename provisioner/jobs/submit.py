@@ -29,13 +29,12 @@ def submit(executor: Executor, job: Job, workdir: str, before: Mapping[str, Subm
     if job.needs:
         ids = ":".join(str(before[need].slurm_id) for need in job.needs)
         argv += [f"--dependency=afterok:{ids}", "--kill-on-invalid-dep=yes"]
-    if job.script is not None:
-        argv.append(f"./{job.script}")
-    else:
-        argv += [f"--job-name={job.name}", f"--wrap={job.command}"]
+    # A command goes in as a script on standard input: a command line holds 128 KiB at most (execve(2)).
+    stdin = None if job.command is None else f"#!/bin/sh\n{job.command}\n".encode()
+    argv += [f"./{job.script}"] if job.script is not None else [f"--job-name={job.name}"]
     env = {"BURST_JOB": job.name, "BURST_WORKDIR": workdir, **job.env}
     try:
-        said = executor.run(argv, cwd=folder, env=env).stdout
+        said = executor.run(argv, cwd=folder, env=env, stdin=stdin).stdout
     except CommandFailed as problem:
         raise SubmitFailed(
             f"jobs.{job.name}: sbatch refused it",

@@ -16,7 +16,7 @@ from provisioner.slurm import ask
 from provisioner.slurm.states import NodeState, Task
 
 # A question costs slurmctld about a millisecond and us ten; a job that ends is seen this much later at most.
-_QUICKEST, _SLOWEST = 0.05, 1.0
+_QUICKEST, _SLOWEST = 0.005, 1.0
 # Dead nodes are looked for this often, in seconds.
 _NODES_EVERY = 2.0
 # A job that was requeued this often will not end: its nodes come up only to fail.
@@ -55,9 +55,7 @@ class Watch:
         """
         pause = _QUICKEST
         while True:
-            changed = self.look()
-            if follow is not None:
-                follow.read(self.tasks)
+            changed = self.look(follow)
             if self.over():
                 return
             if not self.expired and clock.now() >= expires:
@@ -87,8 +85,11 @@ class Watch:
             if self.over():
                 return
 
-    def look(self) -> bool:
-        """Ask once; whether anything changed. Raises ClusterLost when slurmctld has gone."""
+    def look(self, follow: Follower | None = None) -> bool:
+        """Ask once; whether anything changed. What a job wrote is shown before its end is told.
+
+        Raises ClusterLost when slurmctld has gone.
+        """
         try:
             every = ask.jobs(self._run)
         except CommandFailed as problem:
@@ -98,6 +99,8 @@ class Watch:
         self._heard = clock.monotonic()
         for name, job in self._submitted.items():
             self.tasks[name] = tuple(task for task in every if task.job_id == job.slurm_id)
+        if follow is not None:
+            follow.read(self.tasks)
         return self._tell()
 
     def cancel(self) -> None:

@@ -76,10 +76,11 @@ def find(wanted: str | None) -> Kept:
     remembered = state.find(wanted)
     design, inventory = remembered.design(), remembered.inventory()
     if design is None or inventory is None or remembered.journal.last("kept") is None:
+        goes_on = state.alive(remembered.folder)
         raise Invalid(
             f"{remembered.run_id} is not a kept cluster",
-            why="it is a `burst run` that goes on, or one that died",
-            fix="burst list; burst sweep ends what died",
+            why="it is a `burst run` that goes on" if goes_on else "it is a `burst run` whose client died",
+            fix="wait for it, or Ctrl-C there" if goes_on else "burst sweep",
         )
     target = open_target(design.target)
     return Kept(remembered, design, Cluster(target, inventory, target.connect(inventory)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -131,6 +132,10 @@ def claim(results: Path) -> Path:
         results.mkdir(parents=True, exist_ok=True)
         if not os.access(results, os.W_OK | os.X_OK):
             raise PermissionError(errno.EACCES, "Permission denied")
+        for name in ("events.jsonl", "receipt.json"):
+            if (results / name).is_dir():
+                raise IsADirectoryError(errno.EISDIR, f"{name} in it is a folder")
+        (results / "events.jsonl").open("a").close()
     except OSError as problem:
         why = problem.strerror or str(problem)
         raise Invalid(f"{results} cannot be written to", why=why, fix="name another folder: --results DIR") from problem
@@ -157,7 +162,8 @@ def _to_file(path: Path) -> Sink:
 
     def sink(event: Event) -> None:
         if event.kind != "job.log":
-            with path.open("a", encoding="utf-8") as stream:
+            # A full disk, or a folder that somebody took away, ends no run: the journal is what must be written.
+            with contextlib.suppress(OSError), path.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(event.model_dump(mode="json"), ensure_ascii=False) + "\n")
 
     return sink

@@ -6,6 +6,7 @@ The folder goes when nothing of the run is left.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pwd
@@ -19,9 +20,9 @@ from typing import TypeVar
 
 from platformdirs import user_state_path
 
-from provisioner import files
+from provisioner import clock, files
 from provisioner.design.model import Design
-from provisioner.errors import Invalid
+from provisioner.errors import Invalid, Refused
 from provisioner.jobs.model import Submitted
 from provisioner.lifecycle.journal import Journal
 from provisioner.targets.base import Inventory
@@ -101,9 +102,16 @@ def _read(path: Path, kind: type[_Kept]) -> _Kept | None:
 def begin(run_id: str) -> Iterator[RunState]:
     """A new run's folder, locked from before it has its name until the block ends."""
     runs = runs_folder()
-    runs.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = runs / f".new-{run_id}"
-    fresh.mkdir(mode=0o700)
+    try:
+        runs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        fresh.mkdir(mode=0o700)
+    except OSError as problem:
+        raise Refused(
+            f"{runs} cannot be made or written to",
+            why=f"{problem.strerror}; it is where runs are remembered",
+            fix="name another folder: export XDG_STATE_HOME=/path",
+        ) from problem
     with files.locked(fresh):
         fresh.rename(runs / run_id)
         yield RunState(runs / run_id)
@@ -115,7 +123,11 @@ def reopen(run_id: str) -> Iterator[RunState]:
     folder = runs_folder() / run_id
     try:
         with files.locked(folder, wait=False):
+            if not folder.is_dir():
+                raise FileNotFoundError(errno.ENOENT, "gone", str(folder))
             yield RunState(folder)
+    except FileNotFoundError as problem:
+        raise Invalid(f"there is no run {run_id!r} any more", why="it was taken down meanwhile", fix="burst list") from problem
     except files.Busy as problem:
         raise Invalid(
             f"{run_id} is being worked on by another burst",
@@ -130,7 +142,8 @@ def existing() -> list[RunState]:
     if not runs.is_dir():
         return []
     for unnamed in runs.glob(".new-*"):
-        if not alive(unnamed):
+        # A younger one may be about to be locked.
+        if clock.now() - unnamed.stat().st_mtime > 60 and not alive(unnamed):
             shutil.rmtree(unnamed, ignore_errors=True)
     folders = [path for path in runs.iterdir() if _RUN_ID.fullmatch(path.name) and path.is_dir()]
     return [RunState(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]

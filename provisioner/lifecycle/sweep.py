@@ -102,7 +102,7 @@ def salvage(held: RunState, target: Target, sinks: Sequence[Sink]) -> int:
         record.stopped(BurstError("its client died; `burst sweep` ended it"))
         record.receipt(status="swept")
         return sum(len(job.outputs) for job in record.jobs.values())
-    except (BurstError, OSError) as problem:
+    except Exception as problem:
         Events(held.run_id, list(sinks)).say("sweep", f"{held.run_id}: its outputs could not be collected: {problem}")
         return 0
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from provisioner import clock
-from provisioner.errors import BurstError
 from provisioner.events import Events
 from provisioner.targets.base import Resource, Target
 
@@ -21,7 +20,8 @@ def destroy(target: Target, run_id: str, events: Events) -> tuple[Resource, ...]
             clock.sleep(0.5)
         try:
             target.destroy(run_id)
-        except (BurstError, OSError) as problem:
+        except Exception as problem:
+            # Whatever it was, what remains is still to be asked and told.
             events.say("destroy.failed", f"destroy: {problem}")
         remains = target.remains(run_id)
         if not remains:

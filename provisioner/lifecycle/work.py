@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provisioner.design.model import Design, Output
-from provisioner.errors import BurstError
 from provisioner.executor.base import Executor
 from provisioner.findings import error, warning
 from provisioner.jobs import result
@@ -30,6 +29,8 @@ class Cluster:
     target: Target
     inventory: Inventory
     executor: Executor
+    # What the jobs' own watch knew last; None where this client did not watch.
+    watch: Watch | None = None
 
     def heal(self, names: Sequence[str]) -> None:
         """Make nodes that died anew, where they were always there; elastic ones are Slurm's to ask for."""
@@ -55,7 +56,7 @@ def _keep_refused(record: Record, refused: dict[str, SubmitFailed]) -> None:
 
 def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], show: Show | None) -> Watch:
     """Watch jobs that were submitted."""
-    watch = Watch(cluster.executor, submitted, record.events)
+    watch = cluster.watch = Watch(cluster.executor, submitted, record.events)
     follower = Follower(cluster.executor, show) if show is not None else None
     try:
         watch.until_over(cluster.heal, follower, deadline(record.design))
@@ -79,7 +80,10 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
     """
     submitted = record.state.submitted()
     watch = Watch(cluster.executor, submitted, record.events, quiet=True)
-    watch.look()
+    if cluster.watch is not None and cluster.watch.over():
+        watch.tasks = cluster.watch.tasks
+    else:
+        watch.look()
     if submitted and not watch.tasks:
         record.found(error("slurm", "slurmctld could not be asked how the jobs ended", "its outputs were collected all the same"))
     elif not watch.over() and not running:
@@ -97,7 +101,8 @@ def _gather_one(cluster: Cluster, record: Record, job: Submitted, watch: Watch) 
     try:
         collected = collect(cluster.executor, design, job.folder, tasks, record.results)
         tail = result.tail(cluster.executor, tasks)
-    except (BurstError, OSError) as problem:
+    except Exception as problem:
+        # One job's trouble must not cost the others their outputs.
         collected, tail = _nothing(design.outputs), ""
         record.found(error("output", f"{job.name}: its outputs could not be collected: {problem}"))
     record.jobs[job.name] = result.result(job, tasks, collected, tail)

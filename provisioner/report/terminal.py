@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterable, Iterator
 
 import click
@@ -39,7 +40,9 @@ class Progress:
             self._start = event.time
         line = _line(event)
         if line is not None:
-            click.echo(f"{click.style(f'{event.time - self._start:7.2f}s', dim=True)}  {line}", err=True)
+            # A reader that has gone must not end the run.
+            with contextlib.suppress(OSError):
+                click.echo(f"{click.style(f'{event.time - self._start:7.2f}s', dim=True)}  {line}", err=True)
 
 
 def _line(event: Event) -> str | None:
@@ -58,7 +61,8 @@ def _line(event: Event) -> str | None:
 
 def show_log(label: str, line: str) -> None:
     """One line of a job's log, as it comes."""
-    click.echo(f"{click.style(f'{label} |', fg='blue')} {line}", err=True)
+    with contextlib.suppress(OSError):
+        click.echo(f"{click.style(f'{label} |', fg='blue')} {line}", err=True)
 
 
 def receipt_lines(receipt: Receipt) -> Iterator[str]:

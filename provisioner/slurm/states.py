@@ -60,7 +60,7 @@ _AFTER_NAME = re.compile(r" UserId=[^=]*\(\d+\) GroupId=[^=]*\(\d+\) MCS_label="
 # Comment= comes before these, and after them only keys that differ between 22.05 and 24.11.
 _LOGS = re.compile(
     r".* StdErr=(.*) StdIn=.*? StdOut=(.*?)"
-    r"(?: Power=\S*)?(?: (?:CpusPerTres|MemPerTres|Tres\w+|NtasksPerTRES\S*|CronJob\w*)=\S*)*(?: MailUser=.*)?\s*",
+    r"(?: Power=\S*)?(?: (?:KillOIn\w+|CpusPerTres|MemPerTres|Tres\w+|NtasksPerTRES\S*|CronJob\w*)=\S*)*(?: MailUser=.*)?\s*",
     re.DOTALL,
 )
 
@@ -129,12 +129,21 @@ class NodeState:
 
 
 def parse_nodes(text: str) -> dict[str, NodeState]:
-    """Lines of `sinfo -h -N -o '%N|%T'`; marks after the state are in sinfo(1), "NODE STATE CODES"."""
+    """Lines of `sinfo --format='%N|%T'`, by name; marks after the state are in sinfo(1), "NODE STATE CODES"."""
     nodes = {}
     for line in text.splitlines():
-        name, _, state = line.partition("|")
-        if name:
-            plain = state.rstrip("*~#!%$@^-+")
-            marks = state[len(plain) :]
+        names, _, state = line.partition("|")
+        plain = state.rstrip("*~#!%$@^-+")
+        marks = state[len(plain) :]
+        for name in expand(names):
             nodes[name] = NodeState(name, plain, "*" not in marks, not set("~#!%") & set(marks))
-    return nodes
+    return dict(sorted(nodes.items()))
+
+
+def expand(hostlist: str) -> tuple[str, ...]:
+    """cpu-[1-3] → its three names, in order."""
+    if "[" not in hostlist:
+        return tuple(sorted(set(filter(None, hostlist.split(",")))))
+    from ClusterShell.NodeSet import NodeSet
+
+    return tuple(NodeSet(hostlist))

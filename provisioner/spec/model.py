@@ -198,7 +198,10 @@ class Job(Part):
 
     group: str | None = Field(None, description="The group it runs on; the first one when left out.")
     script: RelativePath | None = Field(None, description="An sbatch script, which runs unchanged.")
-    command: str | None = Field(None, description="A shell command, instead of a script.")
+    command: str | None = Field(
+        None,
+        description="A command for /bin/sh, instead of a script. Its last status counts: begin with `set -e` to stop earlier.",
+    )
     needs: Names = Field((), description="Jobs that must have succeeded before (a Slurm dependency, afterok).")
     array: Array | None = Field(None, description="Array indexes, as sbatch --array has them: 0-99%4.")
     nodes: Positive | None = Field(None, description="Nodes (sbatch --nodes).")

@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -157,6 +158,17 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(host, name, lambda has=has: has)
     monkeypatch.setattr(mounts, "usable", lambda: True)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
+    # The tests' own folders are deep ones.
+    monkeypatch.setattr(checks, "_SOCKET_PATH", 4096)
+
+
+@pytest.mark.usefixtures("machine")
+def test_preflight_refuses_a_folder_too_deep_for_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "_SOCKET_PATH", 108)
+    monkeypatch.setattr(checks, "runtime_folder", lambda: Path("/tmp") / ("x" * 80))
+    monkeypatch.setattr(checks.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**40))
+    (found,) = (f for f in checks.preflight(design("version: 1\nname: a\ngroups: {cpu: {nodes: 1}}\n")) if f.code == "socket")
+    assert "BURST_RUNTIME_DIR" in found.fix
 
 
 @pytest.mark.usefixtures("machine")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -39,9 +40,12 @@ def test_what_died_before_it_had_its_name_is_cleared_away_but_not_what_is_being_
     runs = state.runs_folder()
     (runs / ".new-dead").mkdir(parents=True)
     (runs / ".new-live").mkdir()
+    (runs / ".new-young").mkdir()
+    for old in (".new-dead", ".new-live"):
+        os.utime(runs / old, (0, 0))
     with files.locked(runs / ".new-live"):
         assert state.existing() == []
-        assert sorted(path.name for path in runs.iterdir()) == [".new-live"]
+        assert sorted(path.name for path in runs.iterdir()) == [".new-live", ".new-young"]
 
 
 def test_strange_things_in_the_folder_are_no_runs() -> None:

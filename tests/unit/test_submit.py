@@ -58,7 +58,6 @@ def test_a_script_and_a_command() -> None:
         "--dependency=afterok:101",
         "--kill-on-invalid-dep=yes",
         "--job-name=plot",
-        "--wrap=python3 plot.py > log",
     ]
 
 

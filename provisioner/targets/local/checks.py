@@ -9,12 +9,13 @@ from provisioner import units
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, info, warning
 from provisioner.targets.local import host, mounts
-from provisioner.targets.local.layout import runtime_folder
+from provisioner.targets.local.layout import Layout, runtime_folder
 
 # A slurmd idles at some 10 MB and a few threads; beyond this the machine is busy with daemons alone.
 MAX_NODES = 128
 # For the daemons' logs and state; what jobs write is theirs to know.
 _LEAST_DISK = 200 * units.MIB
+_SOCKET_PATH = 108
 
 
 def preflight(design: Design) -> tuple[Finding, ...]:
@@ -26,6 +27,7 @@ def preflight(design: Design) -> tuple[Finding, ...]:
         *_hardware(design),
         *_filesystems(design),
         *_disk(),
+        *_socket(design),
         *_setup(design),
     )
 
@@ -96,6 +98,14 @@ def _filesystems(design: Design) -> list[Finding]:
         message = f"folders cannot be mounted here without bwrap and user namespaces: jobs find {names}"
         found.append(warning("mounts", message, host.install_command(["bubblewrap"])))
     return found
+
+
+def _socket(design: Design) -> list[Finding]:
+    path = str(Layout(runtime_folder() / design.run.id).munge_socket)
+    if len(path.encode()) < _SOCKET_PATH:
+        return []
+    message = f"{path} is too long for a socket, which may have {_SOCKET_PATH - 1} bytes (unix(7))"
+    return [error("socket", message, "name a shorter folder: export BURST_RUNTIME_DIR=/tmp/my-burst")]
 
 
 def _disk() -> list[Finding]:

@@ -65,9 +65,9 @@ def configure(layout: Layout, design: Design, first_port: int) -> None:
         # slurmd wants a device behind each of gres.conf's files, and numbers them by their names.
         device = Path(f"/dev/nvidia{i}")
         (layout.root / "gres" / f"gpu{i}").symlink_to(device if device.exists() else "/dev/null")
-    files.write(layout.munge_key, secrets.token_bytes(128), mode=0o600)
+    _write(layout.munge_key, secrets.token_bytes(128), mode=0o600)
     for name, text in conf.render(design, _site(layout, design, first_port)).items():
-        files.write(layout.root / name, text)
+        _write(layout.root / name, text)
     folders = mounted(layout, design)
     prefix = mounts.prefix(folders) if folders and mounts.usable() else []
     template: launcher.Template = {
@@ -77,17 +77,22 @@ def configure(layout: Layout, design: Design, first_port: int) -> None:
         "logs": str(layout.logs),
         "root": str(layout.root),
     }
-    files.write(layout.template, json.dumps(template), mode=0o600)
-    program = files.write(layout.root / "launch.py", Path(launcher.__file__).read_bytes())
+    _write(layout.template, json.dumps(template), mode=0o600)
+    program = _write(layout.root / "launch.py", Path(launcher.__file__).read_bytes())
     wait = (files.packaged("cloud-init") / "wait-for-nodes.sh").read_bytes()
-    script = files.write(layout.root / "wait-for-nodes.sh", wait)
+    script = _write(layout.root / "wait-for-nodes.sh", wait)
     # slurmctld gives its programs next to no environment.
     told = f'export SLURM_CONF="{layout.conf}" {processes.TAG}="{layout.root}"'
-    files.write(layout.root / "wait-for-nodes", f'#!/bin/sh\n{told}\nexec sh "{script}"\n', mode=0o700)
+    _write(layout.root / "wait-for-nodes", f'#!/bin/sh\n{told}\nexec sh "{script}"\n', mode=0o700)
     for verb in ("resume", "suspend"):
         line = f'exec "{sys.executable}" -I -S "{program}" {verb} "{layout.template}" "$1"'
         log = layout.logs / "launch.log"
-        files.write(layout.root / verb, f'#!/bin/sh\n{line} >>"{log}" 2>&1\n', mode=0o700)
+        _write(layout.root / verb, f'#!/bin/sh\n{line} >>"{log}" 2>&1\n', mode=0o700)
+
+
+def _write(path: Path, content: str | bytes, *, mode: int = 0o644) -> Path:
+    """Daemons do not outlive the machine, nor need their files."""
+    return files.write(path, content, mode=mode, durable=False)
 
 
 def _site(layout: Layout, design: Design, first_port: int) -> conf.Site:
@@ -147,7 +152,7 @@ def start_slurmctld(layout: Layout, design: Design, port: int) -> None:
     console = layout.logs / "slurmctld.console"
     argv = [host.which("slurmctld") or "slurmctld", "-D", "-f", str(layout.conf)]
     child = process.daemon(argv, cwd=layout.root, env={**login_environment(), **environment(layout, design)}, log=console)
-    for _ in clock.patience(_PATIENCE, first=0.005, longest=0.1):
+    for _ in clock.patience(_PATIENCE, first=0.002, longest=0.1):
         if child.poll() is not None:
             raise _silent(f"slurmctld ended with {child.returncode}", layout)
         if _listens(port):
@@ -193,7 +198,7 @@ def run_setup(layout: Layout, design: Design, folder: Path) -> None:
         if os.access(folder / script, os.X_OK)
         else process.call(["/bin/bash", str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False)
     )
-    files.write(layout.logs / "setup.log", done.stdout + done.stderr)
+    _write(layout.logs / "setup.log", done.stdout + done.stderr)
     if done.status != 0:
         why = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
         raise NotCreated(

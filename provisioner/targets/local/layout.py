@@ -19,7 +19,7 @@ def runtime_folder() -> Path:
     others (munged(8)), and those are 0700. Raises Refused when somebody else made it.
     """
     given = os.environ.get("BURST_RUNTIME_DIR")
-    folder = Path(given) if given else _default()
+    folder = Path(given).absolute() if given else _default()
     folder.mkdir(mode=0o711, parents=True, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:

@@ -83,7 +83,7 @@ def end(root: Path, *, grace: float) -> None:
 
 
 def _wait(seconds: float, done: Callable[[], bool]) -> None:
-    for _ in clock.patience(seconds, first=0.005, longest=0.05):
+    for _ in clock.patience(seconds, first=0.001, longest=0.05):
         if done():
             return
 

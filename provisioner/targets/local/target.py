@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import shutil
-import stat
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from provisioner import clock, files
 from provisioner.design.model import Design
 from provisioner.errors import Kind, NotCreated
 from provisioner.events import Events
+from provisioner.executor import process
 from provisioner.executor.subprocess import SubprocessExecutor
 from provisioner.findings import Finding
 from provisioner.launch import local as launcher
@@ -101,7 +101,7 @@ class LocalTarget:
     def runs(self) -> Iterable[Tagged]:
         runtime = runtime_folder()
         folders = {path.name for path in runtime.iterdir() if path.is_dir() and not path.is_symlink()}
-        alive = {process.root.name for process in processes.under(runtime)}
+        alive = {found.root.name for found in processes.under(runtime)}
         return list(_tags(runtime, sorted(folders | alive)))
 
     def _inventory(self, layout: Layout, design: Design) -> Inventory:
@@ -131,7 +131,7 @@ def _layout(run_id: str) -> Layout:
 def _make(layout: Layout, design: Design, state: Path) -> None:
     layout.root.mkdir(mode=0o711)
     tagged = Tagged(run_id=design.run.id, owner=design.run.owner, expires=design.run.expires, state=str(state))
-    files.write(layout.identity, tagged.model_dump_json())
+    files.write(layout.identity, tagged.model_dump_json(), durable=False)
     for folder in layout.folders():
         folder.mkdir(mode=0o711)
 
@@ -148,20 +148,13 @@ def _tags(runtime: Path, names: Sequence[str]) -> Iterator[Tagged]:
 
 
 def _remove(root: Path) -> None:
-    """Delete the folder, also where a job took its own right to; then the one above, when it was the last."""
-
-    def allow(function: object, path: str, problem: object) -> None:
-        parent = os.path.dirname(path)
-        for folder in (parent, path):
-            if not os.path.islink(folder) and os.path.isdir(folder):
-                os.chmod(folder, stat.S_IRWXU)
-        if os.path.isdir(path) and not os.path.islink(path):
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            Path(path).unlink(missing_ok=True)
-
+    """Delete the folder, whatever a job made of it; then the one above, when it was the last."""
+    with contextlib.suppress(OSError, RecursionError):
+        shutil.rmtree(root)
     if os.path.lexists(root):
-        shutil.rmtree(root, onerror=allow)
+        # Deeper than Python's own recursion goes, or its rights were taken away.
+        process.call(["chmod", "-R", "u+rwX", "--", str(root)], check=False)
+        process.call(["rm", "-rf", "--", str(root)], check=False)
     if is_default(root.parent):
         with contextlib.suppress(OSError):
             root.parent.rmdir()
