@@ -46,7 +46,7 @@ class Progress:
 
 
 def _line(event: Event) -> str | None:
-    if event.kind in _QUIET or event.data.get("step") in _QUIET_STEPS or event.data.get("state") == "PENDING":
+    if event.kind in _QUIET or event.data.get("step") in _QUIET_STEPS or event.data.get("state") in ("PENDING", "COMPLETING"):
         return None
     if event.kind == "phase.ended":
         return click.style(f"✓ {event.message}", fg="green") + click.style(f"  {show_duration(event.data['seconds'])}", dim=True)
