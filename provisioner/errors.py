@@ -37,7 +37,10 @@ EXIT_MEANINGS: dict[ExitCode, str] = {
 
 
 class Kind(Enum):
-    """Why a provider said no. What follows from each is DESIGN decision 6 (docs/architecture.md)."""
+    """Why a provider said no.
+
+    CAPACITY is tried elsewhere, THROTTLE and TRANSIENT again; QUOTA, AUTH and CONFIG stop with the provider's words.
+    """
 
     CAPACITY = "CAPACITY"
     QUOTA = "QUOTA"

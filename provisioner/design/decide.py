@@ -14,7 +14,7 @@ EMBEDDED = ("local", "nspawn")
 # What a group is that says nothing of itself, and the least head.
 _PLAIN = Needs()
 _HEAD = Needs.model_validate({"cores": 2, "memory": "8GiB"})
-# Slurm reserves it for the system; a machine never has what its type is sold as (DESIGN decision 11).
+# Slurm reserves it for the system; a machine never has what its type is sold as.
 _MEMORY_SHARE = 0.95
 
 

@@ -30,7 +30,7 @@ def power_up(run: Run, names: Sequence[str]) -> None:
 
 
 def fail(run: Run, names: Sequence[str], reason: str) -> None:
-    """Declare nodes dead: their jobs are requeued at once (DESIGN decision 11)."""
+    """Declare nodes dead: their jobs are requeued at once, where a drained node would let them run on."""
     run(["scontrol", "update", f"nodename={','.join(names)}", "state=DOWN", f"reason={reason}"])
 
 

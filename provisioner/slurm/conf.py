@@ -117,7 +117,7 @@ def _policy(site: Site) -> list[str]:
 
 
 def _power_saving(design: Design, site: Site) -> list[str]:
-    """Every node is State=CLOUD; those that are always there are excepted (DESIGN decision 2)."""
+    """Every node is State=CLOUD; those that are always there are excepted from power saving."""
     lines = [
         # Registration gives a node its address; without PrivateData=cloud powered-down nodes are hidden from sinfo.
         "SlurmctldParameters=enable_configless,cloud_reg_addrs,idle_on_node_suspend,power_save_interval=1",
