@@ -37,7 +37,9 @@ def collect(executor: Executor, job: Job, folder: str, tasks: Sequence[Task], re
     wanted = {entry["path"]: entry for part in surveyed for entry in part["files"]}
     partial = results / PARTIAL / job.name
     arrived, differing = _bring(executor, folder, partial, wanted)
-    _into_place(partial, results / job.name)
+    if arrived or not (results / job.name).exists():
+        # Nothing new must not take the place of what was brought before.
+        _into_place(partial, results / job.name)
     done = Collected()
     named = {entry["path"] for part in promised for entry in part["files"]}
     done.outputs = tuple(

@@ -96,6 +96,9 @@ def salvage(held: RunState, target: Target, sinks: Sequence[Sink]) -> int:
     begun, design, inventory = held.journal.last("begin"), held.design(), held.inventory()
     if begun is None or design is None or inventory is None or not held.submitted():
         return 0
+    if held.journal.last("destroy") is not None:
+        # Everything was collected before; what is half destroyed by now must not take its place.
+        return 0
     try:
         record = Record(design, held, claim(Path(begun["results"])), sinks)
         work.gather(work.Cluster(target, inventory, target.connect(inventory)), record)

@@ -64,7 +64,7 @@ def test_the_matrix_has_every_step(burst: Burst) -> None:
     assert burst.left() == []
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.015])
+@pytest.mark.parametrize("delay", [0.0, 0.004, 0.015, 0.03])
 def test_sigkill_at_every_step_then_sweep(burst: Burst, neighbour: str, delay: float) -> None:
     for step in range(1, STEPS + 1):
         dead = killed(burst, step, "SIGKILL", delay)
