@@ -50,9 +50,10 @@ def render(design: Design, site: Site) -> dict[str, str]:
     if any(group.node.gpus for group in design.groups):
         files["gres.conf"] = _gres_conf(design, site)
     if site.contained:
-        # 23.11 does not know CgroupPlugin=disabled and needs no file (tried); 24.11 needs it (tried).
-        if site.version >= (24, 5):
-            files["cgroup.conf"] = "CgroupPlugin=disabled\n"
+        # slurmd loads a cgroup plugin whether anything uses it or not, and the one it finds by itself wants a cgroup
+        # of its own from systemd, which an ordinary user has not. 24.05 can do without any; before, version 1's asks
+        # for nothing when it is loaded (src/plugins/cgroup/v1, init).
+        files["cgroup.conf"] = f"CgroupPlugin={'disabled' if site.version >= (24, 5) else 'cgroup/v1'}\n"
     else:
         files["cgroup.conf"] = "ConstrainCores=yes\nConstrainRAMSpace=yes\nConstrainDevices=yes\n"
     return files

@@ -98,7 +98,7 @@ def test_cgroups_are_turned_off_in_the_way_that_the_version_knows() -> None:
     def cgroup(version: tuple[int, int]) -> str | None:
         return render(DESIGNS["cpu-only"], Site(contained=True, version=version)).get("cgroup.conf")
 
-    assert [cgroup(version) for version in ((22, 5), (23, 11))] == [None, None]
+    assert [cgroup(version) for version in ((22, 5), (23, 11))] == ["CgroupPlugin=cgroup/v1\n"] * 2
     assert cgroup((24, 11)) == "CgroupPlugin=disabled\n"
     assert "ConstrainDevices=yes" in render(DESIGNS["cpu-only"], Site(version=(24, 11)))["cgroup.conf"]
 
