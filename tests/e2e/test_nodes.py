@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -103,7 +104,8 @@ def switch_off(burst: Burst, node: str) -> None:
                 doomed.append(int(pid))
     for signum in (signal.SIGSTOP, signal.SIGKILL):
         for process in doomed:
-            os.kill(process, signum)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process, signum)
 
 
 def test_a_cluster_whose_life_ends_collects_before_it_goes(burst: Burst) -> None:
@@ -135,7 +137,8 @@ def test_slurmctld_dies_and_the_run_ends_with_what_there_is(burst: Burst) -> Non
     until("running", lambda: (burst.folder / "r/wide/out.txt").exists() or any(burst.runtime.glob("*/work/wide/out.txt")))
     for line in burst.left():
         if line.startswith("process ") and "slurmctld" in command_of(line):
-            os.kill(int(line.split()[1]), signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(line.split()[1]), signal.SIGKILL)
     out, err = process.communicate(timeout=250)
     assert process.returncode in (4, 5), err
     assert (burst.folder / "r/wide/out.txt").read_text() == "begun\n"
