@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -72,20 +72,14 @@ def _try(remembered: RunState, target: Target | None, reason: str, sinks: Sequen
         return [Swept(run_id, reason, 0, target.remains(run_id))]
     try:
         with state.reopen(run_id) as held:
-            if dead_since_held(held):
-                saved = salvage(held, target, sinks)
-                remains = _end(target, run_id, sinks)
-                if not remains:
-                    held.forget()
-                return [Swept(run_id, reason, saved, remains)]
-    except (Invalid, FileNotFoundError):
-        pass
-    return []
-
-
-def dead_since_held(held: RunState) -> bool:
-    """Whether the folder that was locked is still the one that is named: another sweep may have been quicker."""
-    return held.folder.is_dir()
+            saved = salvage(held, target, sinks)
+            remains = _end(target, run_id, sinks)
+            if not remains:
+                held.forget()
+            return [Swept(run_id, reason, saved, remains)]
+    except Invalid:
+        # Another sweep was quicker: it has the run now, or has ended it.
+        return []
 
 
 def salvage(held: RunState, target: Target, sinks: Sequence[Sink]) -> int:
@@ -114,6 +108,3 @@ def _end(target: Target, run_id: str, sinks: Sequence[Sink]) -> tuple[Resource, 
     events = Events(run_id, list(sinks))
     events.say("sweep", f"sweep {run_id}")
     return teardown.destroy(target, run_id, events)
-
-
-Ask = Callable[[str], bool]

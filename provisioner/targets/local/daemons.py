@@ -193,11 +193,9 @@ def run_setup(layout: Layout, design: Design, folder: Path) -> None:
     if script is None:
         return
     env = {**login_environment(), **environment(layout, design), "BURST_ROLE": "node"}
-    done = (
-        process.call([str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False)
-        if os.access(folder / script, os.X_OK)
-        else process.call(["/bin/bash", str((folder / script).resolve())], cwd=folder, env=env, timeout=design.ttl, check=False)
-    )
+    path = (folder / script).resolve()
+    argv = [str(path)] if os.access(path, os.X_OK) else ["/bin/bash", str(path)]
+    done = process.call(argv, cwd=folder, env=env, timeout=design.ttl, check=False)
     _write(layout.logs / "setup.log", done.stdout + done.stderr)
     if done.status != 0:
         why = "\n".join((done.stdout + done.stderr).splitlines()[-10:])
