@@ -1,5 +1,5 @@
 #!/bin/bash
-# mount.sh SECONDS FOLDER…: mount these as /opt/burst/fstab has them, now and at each boot, once the head exports them.
+# mount.sh SECONDS FOLDER…: mount these as /opt/burst/fstab has them, now and at each boot, once the head serves them.
 set -eu
 
 deadline=$((SECONDS + $1))
@@ -8,9 +8,9 @@ install --directory -- "$@"
 cat /opt/burst/fstab >>/etc/fstab
 for folder in "$@"; do
   # A head that is still starting refuses, or does not know the folder yet: ask again each second.
-  until timeout 30 mount -o retry=0 "$folder"; do
+  until timeout 30 mount "$folder"; do
     if [ "$SECONDS" -ge "$deadline" ]; then
-      echo "the head does not export $folder: giving up"
+      echo "$folder cannot be mounted: giving up after $SECONDS s"
       exit 1
     fi
     sleep 1

@@ -6,6 +6,7 @@ Two kinds matter to the program itself: a `step` is an intent, which the journal
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -36,6 +37,8 @@ class Events:
         self.run_id = run_id
         self._sinks = list(sinks)
         self._ending = False
+        # Outputs are brought beside the watch: each event is one line on the screen and in the journal.
+        self._one = threading.RLock()
 
     def listen(self, sink: Sink) -> None:
         """Add a sink for what happens from now on."""
@@ -44,14 +47,15 @@ class Events:
     def say(self, kind: str, message: str, **data: Any) -> None:
         """Tell every sink."""
         event = Event(time=clock.now(), run_id=self.run_id, kind=kind, message=message, data=data)
-        for sink in self._sinks:
-            try:
-                sink(event)
-            except OSError:
-                # A full disk or a screen that has gone ends no run; an intent that is not on the disk is no intent,
-                # and its act must not be begun, unless it is the end itself.
-                if kind == "step" and not self._ending:
-                    raise
+        with self._one:
+            for sink in self._sinks:
+                try:
+                    sink(event)
+                except OSError:
+                    # A full disk or a screen that has gone ends no run; an intent that is not on the disk is no intent,
+                    # and its act must not be begun, unless it is the end itself.
+                    if kind == "step" and not self._ending:
+                        raise
 
     def ending(self) -> None:
         """From here on everything is taken down: nothing that cannot be written may keep it from being done."""

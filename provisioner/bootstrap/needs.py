@@ -4,35 +4,32 @@ from __future__ import annotations
 
 from typing import Literal
 
-from provisioner.design.model import Design
+from provisioner.bootstrap.seam import Seam
 from provisioner.slurm.conf import Site
 
-Role = Literal["head", "compute"]
+Role = Literal["head", "compute", "login"]
 
 # Without netbase, `head` does not resolve from /etc/hosts on a minimal image.
-_EVERYWHERE = ("munge", "netbase", "slurm-client")
-_DAEMON: dict[Role, str] = {"head": "slurmctld", "compute": "slurmd"}
-_NFS: dict[Role, str] = {"head": "nfs-kernel-server", "compute": "nfs-common"}
+_EVERYWHERE = ("munge", "netbase", "slurm-client", "sudo")
+_DAEMON: dict[Role, tuple[str, ...]] = {"head": ("slurmctld",), "compute": ("slurmd",), "login": ()}
+_WAY_IN = "openssh-server"
 
 
-def packages(design: Design, role: Role, site: Site) -> tuple[str, ...]:
+def packages(role: Role, site: Site, seam: Seam) -> tuple[str, ...]:
     """What the role itself needs; the user's own are `design.software.packages`."""
-    names = [*_EVERYWHERE, _DAEMON[role]]
+    names = [*_EVERYWHERE, *_DAEMON[role]]
+    if role != "compute":
+        names.append(_WAY_IN)
     if pmix(site):
         # Slurm's plugin opens the library when it is used: no package depends on it.
         names.append("libpmix2")
-    if exported(design, site):
-        names.append(_NFS[role])
+    if role == "head" and seam.nfs and seam.served:
+        names.append("nfs-kernel-server")
+    if role != "head" and any(mount.type.startswith("nfs") for mount in seam.mounts):
+        names.append("nfs-common")
     return tuple(names)
 
 
 def pmix(site: Site) -> bool:
     """Whether MPI programs are started over PMIx."""
     return site.mpi.startswith("pmix")
-
-
-def exported(design: Design, site: Site) -> tuple[str, ...]:
-    """The mount points that the head exports over NFS: none in containers, whose machines share the host's folders."""
-    if site.contained:
-        return ()
-    return tuple(fs.mount for fs in design.filesystems if fs.type == "nfs" and fs.id is None)

@@ -1,52 +1,60 @@
-"""Design + role + Site → user-data, and whether it is small enough."""
+"""Design + role + Site + Seam → the text of user-data, and whether it is small enough."""
 
 from __future__ import annotations
 
+import ast
 import gzip
+import json
+from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
-from provisioner.bootstrap import embed
-from provisioner.bootstrap.needs import Role, exported, packages, pmix
+import provisioner.launch
+from provisioner import clock
+from provisioner.bootstrap import embed, phases, secrets
+from provisioner.bootstrap.needs import Role, packages, pmix
+from provisioner.bootstrap.seam import UID, USER, Seam
 from provisioner.design.model import Design
 from provisioner.files import packaged
 from provisioner.findings import Finding, error, warning
 from provisioner.slurm import conf
 from provisioner.units import KIB, show_size
 
-# What a target puts in their places: the run's munge key in base64, and the head's private address where the Site
-# has none. Neither is known to a Design, and the key never may be.
-MUNGE_KEY = "@MUNGE_KEY@"
-HEAD_ADDRESS = "@HEAD_ADDRESS@"
-
 # EC2 takes 16 KiB before base64, and cloud-init unpacks gzip itself (EC2 user guide, "Run commands on your Linux
-# instance at launch"). GCP and Azure take more (256 and 64 KiB).
+# instance at launch"). GCP and Azure take more (256 and 64 KiB): what fits here fits everywhere.
 LIMIT = 16 * KIB
-# What takes the placeholders' place is random and cannot shrink: a key of at most 1 KiB (munged(8)), in base64.
-_FILLED_IN = 1536
-_NEAR = LIMIT * 3 // 4
+# What takes the placeholders' place is random and cannot shrink: a munge key of at most 1 KiB (munged(8)) in base64,
+# an Ed25519 key pair and a public key.
+_FILLED_IN = 1536 + 700
 
 
-def render(design: Design, role: Role, *, setup: str | None, site: conf.Site) -> str:
-    """The user-data of the head, or of every compute node: those differ by their machines' names alone.
+def render(design: Design, role: Role, *, setup: str | None, site: conf.Site, seam: Seam) -> str:
+    """The user-data of the head, of every compute node or of every login node: those differ by their names alone.
 
-    `setup` is the text of the script that `design.software.setup` names.
+    `setup` is the text of the script that `design.software.setup` names. `secrets.fill` makes it whole.
     """
     environment = _environment()
     context = {
         "design": design,
         "role": role,
         "site": site,
-        "packages": list(packages(design, role, site)),
+        "seam": seam,
+        "user": USER,
+        "uid": UID,
+        "packages": list(packages(role, site, seam)),
         "pmix": pmix(site),
-        "mounts": list(exported(design, site)),
         "software": list(design.software.packages),
         "setup": None if setup is None else _script(setup),
         "variables": _variables(design, role),
         "elastic": any(group.max > group.min for group in design.groups),
+        "spot": any(group.spot != "never" for group in design.groups),
         "slurm": conf.render(design, site),
-        "munge_key": MUNGE_KEY,
-        "head_address": HEAD_ADDRESS,
+        "launcher": None if seam.launcher is None else json.dumps(dict(seam.launcher.told), indent=1),
+        "hosts": ",".join(conf.hostlist(group.name, 1, group.max) for group in design.groups),
+        # systemd.time(7), "CALENDAR EVENTS".
+        "expires": clock.utc(design.run.expires)[:19].replace("T", " ") + " UTC",
+        "reports": phases.FOLDER,
+        "secrets": secrets,
     }
     environment.globals["template"] = lambda name: environment.get_template(name).render(context)
     return environment.get_template(f"{role}.yaml.j2").render(context)
@@ -62,7 +70,7 @@ def _environment() -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(quoted=embed.quoted, listed=embed.listed, octal=embed.octal)
-    environment.globals.update(file=embed.file, phase=_phase, program=_program, shipped=_shipped)
+    environment.globals.update(file=embed.file, phase=_phase, program=_program, shipped=_shipped, python=_python)
     return environment
 
 
@@ -72,7 +80,19 @@ def _shipped(name: str) -> str:
 
 
 def _program(name: str) -> str:
-    return embed.file(f"/opt/burst/{name}", _shipped(name), mode="0755")
+    lines = _shipped(name).splitlines(keepends=True)
+    # Who wants to know why reads it here; on the machine each byte counts against the limit.
+    code = [line for i, line in enumerate(lines) if i == 0 or not line.lstrip().startswith("#")]
+    return embed.file(f"/opt/burst/{name}", "".join(code), mode="0755")
+
+
+def _python(name: str) -> str:
+    """A module of `provisioner.launch`, without its comments and docstrings."""
+    tree = ast.parse((Path(provisioner.launch.__path__[0]) / f"{name}.py").read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+    return embed.file(f"/opt/burst/launch/{name}.py", ast.unparse(tree) + "\n")
 
 
 def _phase(name: str, command: list[str]) -> str:
@@ -87,7 +107,7 @@ def _script(setup: str) -> str:
 
 def _variables(design: Design, role: Role) -> list[str]:
     """What the setup script finds in its environment: the same on every target."""
-    part = "head" if role == "head" else "node"
+    part = "node" if role == "compute" else role
     return [f"BURST_ROLE={part}", f"BURST_RUN_ID={design.run.id}", f"BURST_TARGET={design.target}"]
 
 
@@ -98,4 +118,4 @@ def size_findings(text: str) -> tuple[Finding, ...]:
     fix = "shorten software.setup: keep what is long in an archive or a package that the script fetches"
     if size > LIMIT:
         return (error("user-data-size", said, fix),)
-    return (warning("user-data-size", said, fix),) if size > _NEAR else ()
+    return (warning("user-data-size", said, fix),) if size > LIMIT * 3 // 4 else ()

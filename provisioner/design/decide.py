@@ -30,7 +30,9 @@ def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) 
         name=spec.name,
         target=target.name,
         region=target.region,
-        head=_head(spec, catalogue, cloud, target, found),
+        cloud=cloud,
+        head=_head(spec.head.instance, "head", catalogue, cloud, target, found),
+        login=_login(spec, catalogue, cloud, target, found),
         groups=groups,
         filesystems=tuple(
             model.Filesystem(mount=mount, type=fs.type, size=fs.size, id=fs.id) for mount, fs in spec.filesystems.items()
@@ -160,14 +162,23 @@ def _dearest(prices: list[float | None]) -> float | None:
     return max(known) if len(known) == len(prices) else None
 
 
-def _head(spec: Spec, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]) -> model.Node:
-    if spec.head.instance != "auto":
-        return _named("head", spec.head.instance, catalogue, target, found) or _declared(_HEAD)
+def _head(
+    instance: str, where: str, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
+) -> model.Node:
+    """The head's machine, or a login node's: what runs no jobs."""
+    if instance != "auto":
+        return _named(where, instance, catalogue, target, found) or _declared(_HEAD)
     if cloud is not None:
         kind = catalogue.fits(cloud, cores=_HEAD.cores, memory_mib=_HEAD.memory // units.MIB, gpus=0, models=())
         if kind is not None:
             return _node(kind)
     return _declared(_HEAD)
+
+
+def _login(spec: Spec, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]) -> model.Login | None:
+    if spec.login is None:
+        return None
+    return model.Login(nodes=spec.login.nodes, node=_head(spec.login.instance, "login", catalogue, cloud, target, found))
 
 
 def _order(spec: Spec) -> tuple[str, ...]:
@@ -246,9 +257,11 @@ def _estimate(design: model.Design) -> model.Estimate:
         return group.node.spot_price if group.spot == "only" else group.node.price
 
     head, prices = design.head.price, [price(g) for g in design.groups]
+    login = design.login.node.price if design.login else 0.0
     basis = "machines only, from the bundled catalogue"
-    if head is None or any(p is None for p in prices):
+    if head is None or login is None or any(p is None for p in prices):
         return model.Estimate(hourly=None, hourly_max=None, total_max=None, basis=basis)
+    head += login * (design.login.nodes if design.login else 0)
     low = head + sum((p or 0.0) * g.min for p, g in zip(prices, design.groups, strict=True))
     high = head + sum((p or 0.0) * g.max for p, g in zip(prices, design.groups, strict=True))
     return model.Estimate(

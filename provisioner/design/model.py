@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pydantic import BaseModel, ConfigDict
 
 
@@ -58,6 +60,32 @@ class Filesystem(Part):
     size: int
     id: str | None
 
+    @property
+    def variable(self) -> str:
+        """The variable in which jobs find it: /shared → BURST_SHARED, /data/in → BURST_DATA_IN."""
+        return "BURST_" + re.sub(r"\W", "_", self.mount.strip("/")).upper()
+
+    @property
+    def slug(self) -> str:
+        """The name of a folder that stands for it: no two mount points have the same."""
+        return slug(self.mount)
+
+
+def slug(mount: str) -> str:
+    """/shared → shared, /data/in → data-in, /data-in → data--in."""
+    return mount.strip("/").replace("-", "--").replace("/", "-")
+
+
+class Login(Part):
+    """Machines to log in to: `login-1` … `login-<nodes>`."""
+
+    nodes: int
+    node: Node
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(f"login-{i}" for i in range(1, self.nodes + 1))
+
 
 class Output(Part):
     """A pattern in the job's folder."""
@@ -105,14 +133,19 @@ def working_life(ttl: int) -> int:
 
 
 class Design(Part):
-    """The whole decision. `jobs` are in an order in which each comes after what it needs; times in seconds."""
+    """The whole decision. `jobs` are in an order in which each comes after what it needs; times in seconds.
+
+    `cloud` is the one that the file was written for, whose habits a rehearsal on this machine takes on.
+    """
 
     version: int = 1
     run: Run
     name: str
     target: str
     region: str | None
+    cloud: str | None = None
     head: Node
+    login: Login | None = None
     groups: tuple[Group, ...]
     filesystems: tuple[Filesystem, ...]
     software: Software

@@ -40,8 +40,12 @@ class Executor(Protocol):
         stdin: bytes | None = None,
         timeout: float | None = 60,
         check: bool = True,
+        admin: bool = False,
     ) -> Completed:
-        """Run a command in the cluster's environment plus `env`; raises CommandFailed."""
+        """Run a command in the cluster's environment plus `env`; raises CommandFailed.
+
+        With `admin` as whoever may change the cluster itself.
+        """
 
     def python(self, script: Path, request: dict[str, Any]) -> Any:
         """Run one of our standard-library scripts there: JSON in, JSON out."""

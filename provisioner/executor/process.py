@@ -6,6 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from provisioner.errors import BurstError, ExitCode
 
@@ -43,12 +44,35 @@ def call(
     timeout: float | None = None,
     check: bool = True,
 ) -> Completed:
-    """Run a command to its end. `timeout` in seconds. Raises CommandFailed; with `check=False` only if it cannot start.
+    """Run a command to its end. `timeout` in seconds. Raises CommandFailed; with `check=False` only if it cannot start."""
+    done = call_bytes(argv, cwd=cwd, env=env, stdin=stdin, timeout=timeout)
+    return completed(argv, done.returncode, done.stdout, done.stderr, check=check)
+
+
+def completed(argv: Sequence[str], status: int, stdout: bytes, stderr: bytes, *, check: bool) -> Completed:
+    """What a command printed, as text. With `check`, raises CommandFailed for a status other than 0."""
+    out, err = stdout.decode(errors="replace"), stderr.decode(errors="replace")
+    if check and status != 0:
+        raise CommandFailed(argv, status, out, err)
+    return Completed(tuple(argv), status, out, err)
+
+
+def call_bytes(
+    argv: Sequence[str],
+    *,
+    cwd: Path | str | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    timeout: float | None = None,
+    shown: Sequence[str] | None = None,
+) -> subprocess.CompletedProcess[bytes]:
+    """Run a command to its end, and what it printed, to the byte. An error calls the command `shown`.
 
     It gets a process group of its own, so that a Ctrl-C reaches the program and not what it is waiting for.
     """
+    shown = shown or argv
     try:
-        done = subprocess.run(
+        return subprocess.run(
             list(argv),
             cwd=cwd,
             env=dict(env) if env is not None else None,
@@ -60,13 +84,17 @@ def call(
             check=False,
         )
     except subprocess.TimeoutExpired as problem:
-        raise CommandFailed(argv, None, "", f"no answer after {timeout:g} s") from problem
+        raise CommandFailed(shown, None, "", f"no answer after {timeout:g} s") from problem
+    except OSError as problem:
+        raise CommandFailed(shown, None, "", f"{problem.strerror}: {problem.filename}") from problem
+
+
+def piped(argv: Sequence[str], *, env: Mapping[str, str], stdout: IO[bytes] | int, stderr: IO[bytes]) -> subprocess.Popen[bytes]:
+    """Start a command whose standard input, and standard output where that is PIPE, are the caller's to write and read."""
+    try:
+        return subprocess.Popen(list(argv), env=dict(env), stdin=subprocess.PIPE, stdout=stdout, stderr=stderr, process_group=0)
     except OSError as problem:
         raise CommandFailed(argv, None, "", f"{problem.strerror}: {problem.filename}") from problem
-    out, err = done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace")
-    if check and done.returncode != 0:
-        raise CommandFailed(argv, done.returncode, out, err)
-    return Completed(tuple(argv), done.returncode, out, err)
 
 
 def daemon(argv: Sequence[str], *, cwd: Path | str, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:

@@ -56,7 +56,9 @@ class SubprocessExecutor:
         stdin: bytes | None = None,
         timeout: float | None = 60,
         check: bool = True,
+        admin: bool = False,
     ) -> Completed:
+        # Whoever runs the daemons is their administrator: that is us.
         environment = {**self._environment, **(env or {})}
         # The program is found on a login's PATH, whatever `env` makes of that for what the program starts.
         argv = [shutil.which(argv[0], path=PATH) or argv[0], *argv[1:]]

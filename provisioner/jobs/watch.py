@@ -19,6 +19,8 @@ from provisioner.slurm.states import NodeState, Task
 _QUICKEST, _SLOWEST = 0.005, 1.0
 # Dead nodes are looked for this often, in seconds.
 _NODES_EVERY = 2.0
+# A machine that was asked for anew has this long to boot before it counts as dead once more.
+_BOOT = 300.0
 # A job that was requeued this often will not end: its nodes come up only to fail.
 _MOST_RESTARTS = 5
 # A slurmctld that is silent for so many seconds counts as gone; one that is only busy answers within its MessageTimeout of 10.
@@ -44,18 +46,31 @@ class Watch:
         self._submitted = dict(submitted)
         self._events = events
         self._told: dict[tuple[str, int | None], str] = {}
+        self._ended: set[str] = set()
+        # Dead nodes, and when they were last given up.
+        self._mourned: dict[str, float] = {}
         self._quiet = quiet
         self._heard = clock.monotonic()
         self._nodes_asked = clock.monotonic()
 
-    def until_over(self, heal: Callable[[Sequence[str]], None], follow: Follower | None, expires: float) -> None:
+    def until_over(
+        self,
+        heal: Callable[[Sequence[str]], None],
+        follow: Follower | None,
+        expires: float,
+        ended: Callable[[str], object] = lambda _: None,
+    ) -> None:
         """Return when every job is over. At `expires` (epoch seconds) jobs are cancelled, so that they can be collected.
 
-        `heal` is given the names of nodes that died.
+        `heal` is given the names of nodes that died, `ended` once the name of each job that is over.
         """
         pause = _QUICKEST
         while True:
             changed = self.look(follow)
+            for name in self._submitted:
+                if name not in self._ended and self.is_over(name):
+                    self._ended.add(name)
+                    ended(name)
             if self.over():
                 return
             if not self.expired and clock.now() >= expires:
@@ -100,7 +115,9 @@ class Watch:
         for name, job in self._submitted.items():
             self.tasks[name] = tuple(task for task in every if task.job_id == job.slurm_id)
         if follow is not None:
-            follow.read(self.tasks)
+            # The line may drop in between: the next look reads on from where this one stopped.
+            with contextlib.suppress(CommandFailed):
+                follow.read(self.tasks)
         return self._tell()
 
     def cancel(self) -> None:
@@ -113,6 +130,9 @@ class Watch:
 
     def _run(self, argv: Sequence[str]) -> str:
         return self._executor.run(argv, env=ask.ENVIRONMENT).stdout
+
+    def _administer(self, argv: Sequence[str]) -> str:
+        return self._executor.run(argv, env=ask.ENVIRONMENT, admin=True).stdout
 
     def _tell(self) -> bool:
         changed = False
@@ -150,7 +170,8 @@ class Watch:
                     continue
                 if task.restarts > _MOST_RESTARTS:
                     self._events.say("job.given-up", f"{name} was requeued {task.restarts} times: cancelled", job=name)
-                    ask.cancel(self._run, [task.own_id])
+                    with contextlib.suppress(CommandFailed):
+                        ask.cancel(self._run, [task.own_id])
                 elif task.state == "PENDING" and task.reason == "BeginTime":
                     # It may have begun since it was looked at: then there is nothing to release.
                     with contextlib.suppress(CommandFailed):
@@ -161,11 +182,15 @@ class Watch:
             nodes = ask.nodes(self._run)
         except CommandFailed:
             return
-        dead = [node.name for node in nodes.values() if _dead(node)]
+        now = clock.monotonic()
+        silent = {node.name for node in nodes.values() if _dead(node)}
+        self._mourned = {name: at for name, at in self._mourned.items() if name in silent}
+        dead = [name for name in sorted(silent) if now - self._mourned.get(name, -_BOOT) >= _BOOT]
         if dead:
+            self._mourned |= dict.fromkeys(dead, now)
             self._events.say("node.dead", f"{', '.join(dead)} does not answer", nodes=dead)
             with contextlib.suppress(CommandFailed):
-                ask.fail(self._run, dead, "burst: does not answer")
+                ask.fail(self._administer, dead, "burst: does not answer")
             heal(dead)
 
 

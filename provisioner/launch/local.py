@@ -1,21 +1,15 @@
 """Nodes on this machine: each is one slurmd under its own name. All or nothing, as on a cloud.
 
-Standard library only; copied as it is into a run's folder, where Slurm's ResumeProgram and SuspendProgram call it:
-
-    python3 launch.py resume|suspend TEMPLATE.json HOSTLIST
-
-A template has `slurmd` (the command line, with {node} for the name), `env`, `logs` (a folder), `root` (the run's
-folder) and `scontrol`. A process belongs to a node when its environment says so (slurmd carries BURST_NODE, a job's
+A template has `slurmd` (the command line, with {node} for the name), `env`, `logs` (a folder) and `root` (the run's
+folder). A process belongs to a node when its environment says so (slurmd carries BURST_NODE, a job's
 tasks SLURMD_NODENAME, srun(1)), or when it has that node's log open (slurmstepd, which wipes its environment).
 """
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -112,23 +106,3 @@ def _node_of(pid: str, root: str) -> str | None:
     log = f"{root}/log/slurmd-"
     opened = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
     return next((path[len(log) : -len(".log")] for path in opened if path.startswith(log)), None)
-
-
-def main(argv: Sequence[str]) -> int:
-    """What slurmctld calls."""
-    verb, path, hosts = argv
-    with open(path, encoding="utf-8") as stream:
-        template = json.load(stream)
-    listed = subprocess.run(
-        [*template["scontrol"], "show", "hostnames", hosts], env=template["env"], capture_output=True, check=True, text=True
-    )
-    names = listed.stdout.split()
-    if verb == "resume":
-        launch(names, template)
-    else:
-        end(names, template)
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -78,7 +78,7 @@ def prepare(file: Path, target: str | None = None) -> Work:
     started, at = clock.monotonic(), clock.now()
     loaded, design, findings = decided(file, target)
     place = open_target(design.target)
-    findings = (*findings, *place.preflight(design))
+    findings = (*findings, *place.preflight(design, loaded.source.folder))
     if errors(findings):
         raise PreflightRefused(findings, design.target)
     phase = Phase(name="preflight", started_at=clock.utc(at), seconds=round(clock.monotonic() - started, 3))

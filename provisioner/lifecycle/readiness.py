@@ -3,11 +3,13 @@ wrote to every mount."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from provisioner import clock, files
+from provisioner.bootstrap import phases
 from provisioner.design.model import Design, Group
 from provisioner.errors import Kind, NotCreated
 from provisioner.events import Events
@@ -21,34 +23,101 @@ from provisioner.units import count
 _PROBE_SECONDS = 60
 
 
+class Readiness:
+    """One wait for one cluster, `target.patience` seconds at most from its beginning."""
+
+    def __init__(
+        self, target: Target, executor: Executor, design: Design, inventory: Inventory, events: Events, results: Path
+    ) -> None:
+        self._target = target
+        self._executor = executor
+        self._design = design
+        self._inventory = inventory
+        self._events = events
+        self._results = results
+        self._machines: dict[str, phases.Machine] = {}
+
+    def nodes(self) -> dict[str, NodeState]:
+        """Return when every fixed node is ready. Raises NotCreated as soon as one machine has given up."""
+        said, asked, nodes = "nobody answered", False, dict[str, NodeState]()
+        for _ in clock.patience(self._target.patience):
+            try:
+                nodes = ask.nodes(_asking(self._executor))
+                if not asked:
+                    self._ask_for_the_first_jobs()
+                    asked = True
+                if all(_is_ready(nodes.get(name)) for name in self._design.fixed):
+                    return nodes
+            except CommandFailed as problem:
+                said = problem.why
+            self._give_up_early()
+        missing = [name for name in self._design.fixed if not _is_ready(nodes.get(name))] if asked else ["head"]
+        raise self._late(missing, said)
+
+    def _ask_for_the_first_jobs(self) -> None:
+        early = demanded(self._design)
+        if early:
+            self._events.say("nodes.asked", f"ask for {', '.join(early)}: the first jobs need them", nodes=early)
+            ask.power_up(lambda argv: self._executor.run(argv, env=ask.ENVIRONMENT, admin=True).stdout, early)
+
+    def look(self) -> dict[str, phases.Machine]:
+        """What machines have told so far."""
+        if self._inventory.reports:
+            told = self._executor.run(["sh", "-c", phases.READ], check=False).stdout
+            self._machines = phases.parse(told, self._design.run.id)
+        return self._machines
+
+    def _give_up_early(self) -> None:
+        wanted = {"head", *self._inventory.logins, *self._design.fixed}
+        try:
+            failed = [machine for name, machine in self.look().items() if name in wanted and machine.failed is not None]
+        except CommandFailed:
+            # The head is not up yet.
+            return
+        for machine in failed:
+            assert machine.failed is not None
+            message = f"{machine.name}: its phase {machine.failed.name} failed with {machine.failed.status}"
+            raise self._not_ready(message, machine.log, [machine.name], Kind.CONFIG)
+
+    def _late(self, missing: Sequence[str], said: str) -> NotCreated:
+        first, patience = missing[0], self._target.patience
+        message = f"{', '.join(missing)} did not become ready within {patience:g} s"
+        why = _printable(self._target.console(self._inventory, first).strip())[-2000:]
+        if self._inventory.reports:
+            machine = self._machines.get(first)
+            where = (
+                f"{first} is in its phase {machine.now}"
+                if machine
+                else f"{first} has not booted: it never told the head anything"
+            )
+            log = machine.log if machine else said if first == "head" else ""
+            why = "\n".join(filter(None, (where, log.strip() or why)))
+        return self._not_ready(message, why, missing, Kind.TRANSIENT)
+
+    def _not_ready(self, message: str, why: str, names: Sequence[str], kind: Kind) -> NotCreated:
+        _save_consoles(self._target, self._inventory, names, self._results)
+        return NotCreated(message, why=why, fix=f"read {self._results}/consoles/{names[0]}.log", kind=kind)
+
+
 def prove(
-    target: Target, executor: Executor, design: Design, inventory: Inventory, events: Events, results: Path, patience: float = 120
-) -> None:
-    """Return when the cluster is ready. Raises NotCreated naming what is not, with its console saved in `results`."""
+    target: Target, executor: Executor, design: Design, inventory: Inventory, events: Events, results: Path
+) -> dict[str, phases.Machine]:
+    """Return when the cluster is ready, with what its machines told of their start.
+
+    Raises NotCreated naming what is not, with its console saved in `results`.
+    """
     events.step("ready", "wait until every node is ready")
-    nodes = _answers(executor, patience)
-    early = demanded(design)
-    if early:
-        events.say("nodes.asked", f"ask for {', '.join(early)}: the first jobs need them", nodes=early)
-        ask.power_up(_asking(executor), early)
-    missing = [name for name in design.fixed if not _is_ready(nodes.get(name))]
-    for _ in clock.patience(patience):
-        if not missing:
-            break
-        nodes = ask.nodes(_asking(executor))
-        missing = [name for name in design.fixed if not _is_ready(nodes.get(name))]
-    if missing:
-        _save_consoles(target, inventory, missing, results)
-        raise NotCreated(
-            f"{', '.join(missing)} did not become ready within {patience:g} s",
-            why=target.console(inventory, missing[0]).strip()[-2000:],
-            fix=f"read {results}/consoles/{missing[0]}.log",
-            kind=Kind.TRANSIENT,
-        )
+    readiness = Readiness(target, executor, design, inventory, events, results)
+    readiness.nodes()
     if design.fixed:
         ready = count(len(design.fixed), "node")
         events.say("nodes.ready", f"{ready} ready", nodes=list(design.fixed))
     _probe_all(target, executor, design, inventory, events, results)
+    machines = readiness.look()
+    if machines:
+        parts = [f"{name} {seconds:.2f}s ({where})" for name, (seconds, where) in phases.slowest(machines).items()]
+        events.say("machines.phases", f"the slowest of each phase: {', '.join(parts)}")
+    return machines
 
 
 def demanded(design: Design) -> list[str]:
@@ -72,14 +141,12 @@ def _asking(executor: Executor) -> ask.Run:
     return lambda argv: executor.run(argv, env=ask.ENVIRONMENT).stdout
 
 
-def _answers(executor: Executor, patience: float) -> dict[str, NodeState]:
-    said = ""
-    for _ in clock.patience(patience):
-        try:
-            return ask.nodes(_asking(executor))
-        except CommandFailed as problem:
-            said = problem.why
-    raise NotCreated("slurmctld does not answer", why=said, fix="burst doctor", kind=Kind.TRANSIENT)
+# What a console is coloured and moved with (ECMA-48, control sequences).
+_CONTROL = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]")
+
+
+def _printable(console: str) -> str:
+    return "".join(c for c in _CONTROL.sub("", console) if c.isprintable() or c == "\n")
 
 
 def _is_ready(node: NodeState | None) -> bool:

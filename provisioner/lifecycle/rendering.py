@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from provisioner.bootstrap import user_data
+from provisioner.bootstrap.needs import Role
+from provisioner.bootstrap.seam import over_nfs
 from provisioner.lifecycle.prepare import decided
 from provisioner.slurm import conf
 
@@ -19,6 +21,8 @@ def rendered(file: Path, target: str | None) -> dict[str, str]:
     setup = (loaded.source.folder / script).read_text(encoding="utf-8") if script is not None else None
     site = conf.Site()
     files = conf.render(design, site)
-    for role in ("head", "compute"):
-        files[f"user-data.{role}"] = user_data.render(design, role, setup=setup, site=site)
+    seam = over_nfs(design, site.controller)
+    roles: tuple[Role, ...] = ("head", "compute", "login") if design.login else ("head", "compute")
+    for role in roles:
+        files[f"user-data.{role}"] = user_data.render(design, role, setup=setup, site=site, seam=seam)
     return files

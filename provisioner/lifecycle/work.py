@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from provisioner.design.model import Design, Output
+from provisioner.errors import NotCreated
+from provisioner.events import Events
 from provisioner.executor.base import Executor
+from provisioner.executor.process import CommandFailed
 from provisioner.findings import error, warning
 from provisioner.jobs import result
 from provisioner.jobs.collect import Collected, collect
@@ -32,11 +37,16 @@ class Cluster:
     # What the jobs' own watch knew last; None where this client did not watch.
     watch: Watch | None = None
 
-    def heal(self, names: Sequence[str]) -> None:
+    def heal(self, names: Sequence[str], events: Events) -> None:
         """Make nodes that died anew, where they were always there; elastic ones are Slurm's to ask for."""
         fixed = [name for name in names if name in self.inventory.nodes]
-        if fixed:
-            self.target.launch(self.inventory, fixed)
+        if not fixed:
+            return
+        try:
+            self.target.launch(self.inventory, fixed, events)
+        except NotCreated as problem:
+            # The jobs on other nodes go on; the watch comes back to these.
+            events.say("heal.failed", f"{problem.message}: {problem.why}", nodes=fixed)
 
 
 def do(cluster: Cluster, record: Record, show: Show | None) -> Watch:
@@ -45,7 +55,7 @@ def do(cluster: Cluster, record: Record, show: Show | None) -> Watch:
     submitted, refused = submit_all(cluster.executor, design, cluster.inventory.workdir, record.events, {})
     record.state.save_submitted(submitted)
     _keep_refused(record, refused)
-    return follow(cluster, record, submitted, show)
+    return follow(cluster, record, submitted, show, bring=True)
 
 
 def _keep_refused(record: Record, refused: dict[str, SubmitFailed]) -> None:
@@ -54,15 +64,24 @@ def _keep_refused(record: Record, refused: dict[str, SubmitFailed]) -> None:
         record.found(error("submit", f"{problem.message}: {problem.why}", problem.fix))
 
 
-def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], show: Show | None) -> Watch:
-    """Watch jobs that were submitted."""
+def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], show: Show | None, *, bring: bool = False) -> Watch:
+    """Watch jobs that were submitted; with `bring` collect each as soon as it is over."""
     watch = cluster.watch = Watch(cluster.executor, submitted, record.events)
     follower = Follower(cluster.executor, show) if show is not None else None
-    try:
-        watch.until_over(cluster.heal, follower, deadline(record.design))
-    finally:
-        if follower is not None:
-            follower.read(watch.tasks)
+
+    # Beside the watch: gigabytes on their way must not keep it from seeing a node die or the time run out.
+    with ThreadPoolExecutor(1) as courier:
+        try:
+            watch.until_over(
+                lambda names: cluster.heal(names, record.events),
+                follower,
+                deadline(record.design),
+                lambda name: courier.submit(_gather_early, cluster, record, submitted[name], watch) if bring else None,
+            )
+        finally:
+            if follower is not None:
+                with contextlib.suppress(CommandFailed):
+                    follower.read(watch.tasks)
     if watch.expired:
         record.found(warning("expired", "the cluster's life ended before its jobs: they were cancelled", "raise limits.ttl"))
     return watch
@@ -90,21 +109,38 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
         watch.cancel()
         watch.wait_until_over(_CANCEL_SECONDS)
     for job in record.design.jobs:
-        if job.name in submitted and not (running and not watch.is_over(job.name)):
+        if job.name in submitted and job.name not in record.jobs and not (running and not watch.is_over(job.name)):
             _gather_one(cluster, record, submitted[job.name], watch)
 
 
+def _gather_early(cluster: Cluster, record: Record, job: Submitted, watch: Watch) -> None:
+    """Collect as soon as a job is over: a head that dies later does not cost its outputs. What goes wrong waits for `gather`."""
+    with contextlib.suppress(Exception):
+        collected, tail = _collected(cluster, record, job, watch)
+        if not collected.findings:
+            _keep(record, job, watch, collected, tail)
+
+
 def _gather_one(cluster: Cluster, record: Record, job: Submitted, watch: Watch) -> None:
-    design = record.design.job(job.name)
-    tasks = watch.tasks.get(job.name, ())
-    record.events.step("collect", f"collect {job.name}", job=job.name)
     try:
-        collected = collect(cluster.executor, design, job.folder, tasks, record.results)
-        tail = result.tail(cluster.executor, tasks)
+        collected, tail = _collected(cluster, record, job, watch)
     except Exception as problem:
         # One job's trouble must not cost the others their outputs.
-        collected, tail = _nothing(design.outputs), ""
+        collected, tail = _nothing(record.design.job(job.name).outputs), ""
         record.found(error("output", f"{job.name}: its outputs could not be collected: {problem}"))
+    _keep(record, job, watch, collected, tail)
+
+
+def _collected(cluster: Cluster, record: Record, job: Submitted, watch: Watch) -> tuple[Collected, str]:
+    tasks = watch.tasks.get(job.name, ())
+    record.events.step("collect", f"collect {job.name}", job=job.name)
+    collected = collect(cluster.executor, record.design.job(job.name), job.folder, tasks, record.results)
+    return collected, result.tail(cluster.executor, tasks)
+
+
+def _keep(record: Record, job: Submitted, watch: Watch, collected: Collected, tail: str) -> None:
+    """What became of it, into the record."""
+    tasks = watch.tasks.get(job.name, ())
     record.jobs[job.name] = result.result(job, tasks, collected, tail)
     if tasks and not any(task.nodes for task in tasks):
         # What never ran owes nothing: its state says it all.

@@ -80,6 +80,13 @@ class Head(Part):
     disk: Size = Field(default=50 * 2**30, description="The head's disk.")
 
 
+class Login(Part):
+    """Machines to log in to and submit from, beside the head."""
+
+    instance: str = Field("auto", description="An instance type by the cloud's name; `auto` takes the cheapest that fits.")
+    nodes: Annotated[int, Field(ge=1, le=16)] = Field(1, description="How many: login-1, login-2 …")
+
+
 class Needs(Part):
     """A node described by what it must have; the cheapest type of the catalogue that fits is taken."""
 
@@ -235,6 +242,7 @@ class Spec(Part):
         description="Where: local, nspawn, aws, gcp or azure, a region after a slash. Of a list this version takes the first.",
     )
     head: Head = Field(default=Head(), description="The head.")
+    login: Login | None = Field(None, description="Login nodes; none when left out: `burst ssh` goes to the head.")
     groups: Annotated[dict[Name, Group], Field(min_length=1)] = Field(description="The compute groups, by name.")
     filesystems: dict[MountPoint, Filesystem] = Field(default={}, description="Shared folders, by mount point.")
     software: Software = Field(default=Software(), description="What nodes need beyond the image.")

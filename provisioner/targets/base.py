@@ -33,7 +33,8 @@ class Inventory(Part):
     """What exists: the same keys on every target. Paths as the head sees them.
 
     `mounts` are mount point → the path at which jobs find it (the same, where it can be mounted); `place` is what
-    only the target itself reads.
+    only the target itself reads. `reports` is whether machines tell the head how far they have come
+    (bootstrap/phases.py).
     """
 
     run_id: str
@@ -41,8 +42,10 @@ class Inventory(Part):
     head: str
     address: str
     nodes: dict[str, str]
+    logins: dict[str, str] = {}
     workdir: str
     mounts: dict[str, str]
+    reports: bool = False
     slurm_version: str
     place: dict[str, str]
 
@@ -61,14 +64,21 @@ class Target(Protocol):
 
     name: str
 
-    def preflight(self, design: Design) -> tuple[Finding, ...]:
-        """Everything that speaks against `create`, at once, each with its fix; creates nothing."""
+    @property
+    def patience(self) -> float:
+        """Seconds within which every fixed node is ready, once `create` has returned."""
+
+    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
+        """Everything that speaks against `create`, at once, each with its fix; creates nothing. `folder` is the file's."""
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
         """Make it all, each thing announced by `events.step` before; raises NotCreated. `folder` is the file's."""
 
-    def launch(self, inventory: Inventory, names: Sequence[str], market: str = "on-demand") -> None:
-        """Make these nodes, all or none; those that exist under these names are ended first."""
+    def launch(self, inventory: Inventory, names: Sequence[str], events: Events) -> None:
+        """Make these nodes, all of a group or none; those that exist under these names are ended first.
+
+        What their group may be made of is tried in order; no room (`Kind.CAPACITY`) is told and the next one tried.
+        """
 
     def destroy(self, run_id: str) -> None:
         """End everything that `create` and `launch` may have made, in whatever state they died; may be repeated."""

@@ -10,6 +10,7 @@ from provisioner.targets.base import Target
 
 REGISTRY: dict[str, str] = {
     "local": "provisioner.targets.local.target:LocalTarget",
+    "nspawn": "provisioner.targets.nspawn.target:NspawnTarget",
 }
 
 

@@ -23,11 +23,16 @@ PATIENCE = 120
 class Burst:
     """One user's `burst`: where it keeps its state and its clusters, and what is left of them."""
 
+    # Seconds that a command may take; only ever reached by a hang.
+    patience: float = PATIENCE
+
     def __init__(self, folder: Path, runtime: Path, state: Path) -> None:
         self.folder = folder
         self.runtime = runtime
         self.state = state
-        self.env = {**os.environ, "BURST_RUNTIME_DIR": str(runtime), "XDG_STATE_HOME": str(state), "NO_COLOR": "1"}
+        # Machines of other tests are not this one's.
+        own = {"BURST_RUNTIME_DIR": str(runtime), "BURST_MACHINES_DIR": f"{state}-machines", "XDG_STATE_HOME": str(state)}
+        self.env = {**os.environ, **own, "NO_COLOR": "1"}
 
     def write(self, files: Mapping[str, str | bytes]) -> None:
         """Files of the user's folder."""
@@ -36,7 +41,7 @@ class Burst:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content.encode() if isinstance(content, str) else content)
 
-    def __call__(self, *arguments: str, timeout: float = PATIENCE) -> subprocess.CompletedProcess[str]:
+    def __call__(self, *arguments: str, timeout: float | None = None) -> subprocess.CompletedProcess[str]:
         """Call it and wait."""
         return subprocess.run(
             [BURST, *arguments],
@@ -44,7 +49,7 @@ class Burst:
             env=self.env,
             capture_output=True,
             text=True,
-            timeout=timeout,
+            timeout=timeout or self.patience,
             stdin=subprocess.DEVNULL,
             check=False,
         )
@@ -88,7 +93,12 @@ class Burst:
 
 @pytest.fixture
 def burst(tmp_path: Path) -> Iterator[Burst]:
-    """A user of the test's own. Whatever a failed test leaves is ended."""
+    """A user of the test's own."""
+    yield from local_user(tmp_path)
+
+
+def local_user(tmp_path: Path) -> Iterator[Burst]:
+    """Whatever a failed test leaves is ended."""
     # A socket's path must be short, and every folder above munge's executable by others: not below tmp_path.
     runtime = Path(tempfile.mkdtemp(prefix="b-", dir="/tmp"))
     runtime.chmod(0o711)

@@ -11,20 +11,23 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
-from provisioner.bootstrap import user_data
+from provisioner.bootstrap import secrets, user_data
 from provisioner.bootstrap.needs import Role
+from provisioner.bootstrap.seam import over_nfs
 from provisioner.catalog.table import bundled
 from provisioner.design.decide import decide
 from provisioner.design.model import Design, Run
 from provisioner.files import packaged
 from provisioner.slurm.conf import Site
 from provisioner.spec.model import Spec, TargetRef
+from provisioner.targets.nspawn import plan
 
 BIG = """
 version: 1
 name: big
+login: {nodes: 2}
 groups:
-  cpu: {nodes: {min: 1, max: 4}}
+  cpu: {nodes: {min: 1, max: 4}, spot: prefer}
   gpu: {needs: {gpus: 1, gpu: [L4]}, nodes: {max: 2}}
 filesystems: {/shared: {type: nfs, size: 200GiB}, "/my data": {type: nfs}}
 software: {packages: [lammps, hello=2.10-3], setup: setup.sh}
@@ -35,6 +38,7 @@ name: small
 groups: {cpu: {nodes: 1}}
 """
 CONTAINER = Site(contained=True, version=(24, 11), address="10.0.0.2")
+SECRETS = secrets.Secrets("10.0.0.2", b"munge", "ssh-ed25519 AAAA client", "-----BEGIN…\n-----END…\n", "ssh-ed25519 AAAA head")
 PROGRAMS = sorted(packaged("cloud-init").glob("*.sh"))
 
 cloud_init = pytest.mark.skipif(
@@ -57,10 +61,13 @@ def said(*command: str) -> str:
 @cloud_init
 @pytest.mark.parametrize("site", [Site(), CONTAINER], ids=["cloud", "container"])
 @pytest.mark.parametrize(("text", "setup"), [(BIG, "echo é\techo\r\n"), (SMALL, None)], ids=["big", "small"])
-@pytest.mark.parametrize("role", ["head", "compute"])
+@pytest.mark.parametrize("role", ["head", "compute", "login"])
 def test_cloud_init_takes_the_user_data(role: Role, text: str, setup: str | None, site: Site, tmp_path: Path) -> None:
     file = tmp_path / "user-data"
-    file.write_text(user_data.render(design(text), role, setup=setup, site=site), encoding="utf-8")
+    made = design(text)
+    seam = plan.seam(made) if site.contained else over_nfs(made, site.controller)
+    filled = secrets.fill(user_data.render(made, role, setup=setup, site=site, seam=seam), SECRETS)
+    file.write_text(filled, encoding="utf-8")
     answer = said("cloud-init", "schema", "--config-file", str(file))
     assert "Valid" in answer
     assert "deprecated" not in answer.lower()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from typing import Any
 
@@ -11,8 +12,9 @@ from hypothesis import strategies as st
 from ruamel.yaml import YAML
 from syrupy.assertion import SnapshotAssertion
 
-from provisioner.bootstrap import embed, user_data
+from provisioner.bootstrap import embed, secrets, user_data
 from provisioner.bootstrap.needs import Role
+from provisioner.bootstrap.seam import Launcher, Mount, Seam, over_nfs
 from provisioner.design.model import Design, Estimate, Filesystem, Group, Node, Run, Software
 from provisioner.findings import Level
 from provisioner.slurm.conf import Site
@@ -34,7 +36,7 @@ DESIGN = Design(
     estimate=Estimate(hourly=None, hourly_max=None, total_max=None, basis=""),
 )
 SETUP = "#!/bin/sh\nset -e\n\n# déjà vu: ${#HOME} and {{ braces }} stay as they are\npip install 'numpy<2'\n"
-ROLES: tuple[Role, ...] = ("head", "compute")
+ROLES: tuple[Role, ...] = ("head", "compute", "login")
 
 
 def parsed(text: str) -> dict[str, Any]:
@@ -57,28 +59,37 @@ def phases(config: dict[str, Any]) -> dict[str, list[str]]:
     return {command[1]: command[2:] for command in config["runcmd"]}
 
 
-def rendered(role: Role, design: Design = DESIGN, setup: str | None = SETUP, site: Site | None = None) -> dict[str, Any]:
+def rendered(
+    role: Role, design: Design = DESIGN, setup: str | None = SETUP, site: Site | None = None, seam: Seam | None = None
+) -> dict[str, Any]:
     """Render and read back."""
-    return parsed(user_data.render(design, role, setup=setup, site=site or Site()))
+    return parsed(text(role, design, setup, site, seam))
+
+
+def text(
+    role: Role, design: Design = DESIGN, setup: str | None = SETUP, site: Site | None = None, seam: Seam | None = None
+) -> str:
+    """The user-data, with NFS between the machines unless a seam says otherwise."""
+    return user_data.render(design, role, setup=setup, site=site or Site(), seam=seam or over_nfs(design, "head"))
 
 
 @pytest.mark.parametrize("role", ROLES)
 def test_golden(role: Role, snapshot: SnapshotAssertion) -> None:
-    assert user_data.render(DESIGN, role, setup=SETUP, site=Site()) == snapshot
+    assert text(role) == snapshot
 
 
 def test_head_runs_its_phases_in_order() -> None:
     commands = phases(rendered("head"))
-    assert list(commands) == ["packages", "pmix", "filesystems", "software", "setup", "slurmctld"]
+    assert list(commands) == [*("reports", "name", "expiry", "packages", "pmix", "filesystems", "software", "setup", "slurmctld")]
     assert {"slurmctld", "nfs-kernel-server", "libpmix2", "munge"} <= set(commands["packages"])
-    assert commands["filesystems"] == ["/opt/burst/export.sh", "/shared"]
+    assert commands["filesystems"] == ["/opt/burst/export.sh", "--nfs", "/home", "/shared"]
     assert commands["software"] == ["/opt/burst/packages.sh", "lammps", "gnuplot-nox=5.4.4+dfsg1-2"]
     assert "BURST_ROLE=head" in commands["setup"]
 
 
 def test_compute_joins_last() -> None:
     commands = phases(rendered("compute"))
-    assert list(commands) == ["packages", "pmix", "filesystems", "software", "setup", "join"]
+    assert list(commands) == ["name", "expiry", "packages", "pmix", "filesystems", "software", "setup", "join"]
     assert {"slurmd", "nfs-common", "libpmix2", "munge"} <= set(commands["packages"])
     assert commands["join"] == ["/opt/burst/join.sh", "head:6817"]
     assert "BURST_ROLE=node" in commands["setup"]
@@ -89,7 +100,9 @@ def test_only_the_head_has_slurms_configuration() -> None:
     files = written(rendered("compute"))
     assert not [path for path in files if path.startswith(("/etc/slurm/", "/etc/exports"))]
     assert "wait-port.sh head 6817 600" in files["/etc/systemd/system/slurmd.service.d/burst.conf"]
-    assert files["/opt/burst/fstab"] == "head:/shared /shared nfs4 hard,noatime,_netdev 0 0\n"
+    assert files["/opt/burst/fstab"] == (
+        "head:/home /home nfs4 hard,noatime,_netdev,retry=0 0 0\nhead:/shared /shared nfs4 hard,noatime,_netdev,retry=0 0 0\n"
+    )
 
 
 def test_gres_conf_where_there_are_gpus() -> None:
@@ -112,29 +125,75 @@ def test_slurmd_is_held_until_the_machine_joins() -> None:
     assert "systemctl unmask --runtime slurmd\n" in written(config)["/opt/burst/join.sh"]
 
 
+LAST = {"head": "slurmctld", "compute": "join", "login": "login"}
+
+
 @pytest.mark.parametrize("role", ROLES)
 def test_nothing_asked_for_nothing_done(role: Role) -> None:
     design = DESIGN.model_copy(update={"filesystems": (), "software": Software(packages=(), setup=None)})
     config = rendered(role, design, setup=None)
-    assert list(phases(config)) == ["packages", "pmix", "slurmctld" if role == "head" else "join"]
-    assert not [path for path in written(config) if "setup" in path or "export" in path or "mount" in path]
-    assert not [name for name in phases(config)["packages"] if name.startswith("nfs")]
+    first = ["reports", "name"] if role == "head" else ["name"]
+    # The home folder is always there for all.
+    assert list(phases(config)) == [*first, "expiry", "packages", "pmix", "filesystems", LAST[role]]
+    assert not [path for path in written(config) if "setup" in path or "notice" in path or "resume" in path]
 
 
-def test_a_container_mounts_nothing_over_the_network() -> None:
-    site = Site(contained=True, version=(24, 11), address="10.0.0.2", mpi="none")
-    assert "filesystems" not in phases(rendered("head", site=site))
-    commands = phases(rendered("compute", site=site))
-    assert list(commands) == ["packages", "software", "setup", "join"]
-    assert commands["join"][-1] == "-b"
-    assert "libpmix2" not in commands["packages"]
+def test_a_seam_without_nfs_binds_what_the_host_gives() -> None:
+    bound = Seam(shape="gcp", served=("/home",), nfs=False, mounts=(Mount("/home", "/exports/home", "none", "bind"),))
+    head, node = rendered("head", seam=bound), rendered("compute", seam=bound)
+    assert phases(head)["filesystems"] == ["/opt/burst/export.sh", "/home"]
+    assert written(node)["/opt/burst/fstab"] == "/exports/home /home none bind 0 0\n"
+    assert not [name for config in (head, node) for name in phases(config)["packages"] if name.startswith("nfs")]
+    assert "metadata.py gcp" in written(node)["/opt/burst/metadata"]
 
 
 def test_filesystems_of_others_are_not_exported() -> None:
-    other = Filesystem(mount="/home/data", type="nfs", size=1, id="fs-1")
-    fast = Filesystem(mount="/scratch", type="lustre", size=1, id=None)
-    config = rendered("head", DESIGN.model_copy(update={"filesystems": (*DESIGN.filesystems, other, fast)}))
-    assert phases(config)["filesystems"] == ["/opt/burst/export.sh", "/shared"]
+    others = (
+        Filesystem(mount="/fsx", type="lustre", size=2**40, id=None),
+        Filesystem(mount="/old", type="nfs", size=2**40, id="fs-0123"),
+    )
+    config = rendered("head", DESIGN.model_copy(update={"filesystems": others}))
+    assert phases(config)["filesystems"] == ["/opt/burst/export.sh", "--nfs", "/home"]
+
+
+def test_the_head_launches_where_it_is_told_how() -> None:
+    files = written(rendered("head", seam=Seam(shape="aws", launcher=Launcher("nspawn", {"groups": {"cpu": []}}))))
+    assert json.loads(files["/opt/burst/launch.json"]) == {"groups": {"cpu": []}}
+    for verb in ("resume", "suspend"):
+        assert f"resume.py {verb} /opt/burst/launch.json" in files[f"/opt/burst/{verb}"]
+    assert {"/opt/burst/launch/resume.py", "/opt/burst/launch/nspawn.py"} <= set(files)
+    assert "/opt/burst/launch.json" not in written(rendered("head"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_every_machine_ends_at_the_expiry(role: Role) -> None:
+    files = written(rendered(role))
+    assert "OnCalendar=2027-01-15 08:00:00 UTC\n" in files["/etc/systemd/system/burst-expiry.timer"]
+    ends = "/opt/burst/expire.sh cpu-[1-3]" if role == "head" else "/usr/bin/systemctl poweroff"
+    assert f"ExecStart={ends}\n" in files["/etc/systemd/system/burst-expiry.service"]
+
+
+def test_only_spot_nodes_wait_for_a_notice() -> None:
+    spot = DESIGN.model_copy(update={"groups": (DESIGN.groups[0].model_copy(update={"spot": "prefer"}),)})
+    assert "notice" in phases(rendered("compute", spot))
+    assert "notice" not in phases(rendered("compute"))
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_secrets_are_filled_in_last(role: Role) -> None:
+    key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n"
+    told = secrets.Secrets("10.9.8.7", b"\0munge", "ssh-ed25519 AAAA client", key, "ssh-ed25519 AAAA head")
+    assert "munge" not in repr(told)
+    assert "PRIVATE" not in repr(told)
+    config = parsed(secrets.fill(text(role), told))
+    assert "@" not in json.dumps([config.get("ssh_keys"), config["users"]])
+    assert config["users"][0]["ssh_authorized_keys"] == ["ssh-ed25519 AAAA client"]
+    assert next(f for f in config["write_files"] if f["path"] == "/etc/munge/munge.key")["content"] == "AG11bmdl"
+    assert "10.9.8.7 head\n" in written(config)["/etc/hosts"]
+    if role == "compute":
+        assert "ssh_keys" not in config
+    else:
+        assert config["ssh_keys"]["ed25519_private"] == key
 
 
 @pytest.mark.parametrize("role", ROLES)
@@ -146,9 +205,9 @@ def test_placeholders_stand_where_a_target_fills_them_in(role: Role) -> None:
         "permissions": "0400",
         "owner": "munge:munge",
         "encoding": "b64",
-        "content": user_data.MUNGE_KEY,
+        "content": secrets.MUNGE_KEY,
     }
-    assert f"{user_data.HEAD_ADDRESS} head\n" in written(config)["/etc/hosts"]
+    assert f"{secrets.HEAD_ADDRESS} head\n" in written(config)["/etc/hosts"]
     assert "10.0.0.2 head\n" in written(rendered(role, site=Site(address="10.0.0.2")))["/etc/hosts"]
 
 
@@ -189,19 +248,19 @@ def test_a_strange_mount_point_is_escaped() -> None:
     assert (
         written(rendered("head", design))["/etc/exports.d/burst.exports"].splitlines()[-1].startswith("/my\\040data\\043\\0421")
     )
-    assert phases(rendered("compute", design))["filesystems"] == ["/opt/burst/mount.sh", "600", '/my data#"1"']
+    assert phases(rendered("compute", design))["filesystems"] == ["/opt/burst/mount.sh", "600", "/home", '/my data#"1"']
 
 
 def test_the_same_design_gives_the_same_bytes() -> None:
-    assert len({user_data.render(DESIGN, "head", setup=SETUP, site=Site()) for _ in range(3)}) == 1
+    assert len({text("head") for _ in range(3)}) == 1
 
 
 def test_size() -> None:
-    text = user_data.render(DESIGN, "compute", setup=SETUP, site=Site())
-    assert user_data.size_findings(text) == ()
+    small = text("compute")
+    assert user_data.size_findings(small) == ()
     noise = random.Random(1).randbytes(20_000).hex()
-    levels = {finding.level for n in range(0, len(noise), 500) for finding in user_data.size_findings(text + noise[:n])}
+    levels = {finding.level for n in range(0, len(noise), 500) for finding in user_data.size_findings(small + noise[:n])}
     assert levels == {Level.WARNING, Level.ERROR}
-    (finding,) = user_data.size_findings(text + noise)
+    (finding,) = user_data.size_findings(small + noise)
     assert finding.code == "user-data-size"
     assert "16KiB" in finding.message

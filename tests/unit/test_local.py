@@ -13,11 +13,13 @@ import pytest
 from making import design
 
 from provisioner import files
+from provisioner.design.model import Filesystem
 from provisioner.errors import Refused
 from provisioner.findings import Level
 from provisioner.launch import local as launcher
+from provisioner.targets import host
 from provisioner.targets.base import Resource, Tagged
-from provisioner.targets.local import checks, host, mounts, processes
+from provisioner.targets.local import checks, mounts, processes
 from provisioner.targets.local.layout import Layout, runtime_folder
 from provisioner.targets.local.target import LocalTarget
 
@@ -145,7 +147,7 @@ def test_all_or_nothing(folder: Path, slurmds: Slurmds, monkeypatch: pytest.Monk
 
 @pytest.mark.parametrize(("mount", "variable"), [("/shared", "BURST_SHARED"), ("/data/in-1", "BURST_DATA_IN_1")])
 def test_a_mount_has_a_variable(mount: str, variable: str) -> None:
-    assert mounts.variable(mount) == variable
+    assert Filesystem(mount=mount, type="nfs", size=1, id=None).variable == variable
 
 
 @pytest.fixture

@@ -35,7 +35,7 @@ def only(folder: Path, text: str) -> Finding:
             "did you mean 'optional'?",
         ),
         ("limits:\n  xyzzy: 1  # <<<", "limits.xyzzy", "known here: cost, ttl, idle"),
-        ("7: seven  # <<<", "7", "known here: version, name, target, head, groups, filesystems, software, jobs, limits"),
+        ("7: seven  # <<<", "7", "known here: version, name, target, head, login, groups, filesystems, software, jobs, limits"),
     ],
 )
 def test_an_unknown_key(folder: Path, text: str, key: str, fix: str) -> None:

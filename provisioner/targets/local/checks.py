@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-import platform
 import shutil
 
 from provisioner import units
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, info, warning
-from provisioner.targets.local import host, mounts
+from provisioner.targets import host
+from provisioner.targets.local import mounts
 from provisioner.targets.local.layout import Layout, runtime_folder
+
+PROGRAMS = (
+    host.Program("slurmctld", "slurmctld", "the controller of the cluster"),
+    host.Program("slurmd", "slurmd", "each node of the cluster"),
+    host.Program("sbatch", "slurm-client", "submitting jobs"),
+    host.Program("munged", "munge", "authentication between the daemons"),
+    host.Program("mpirun", "openmpi-bin", "MPI jobs", required=False),
+    host.Program("bwrap", "bubblewrap", "mounting /shared and the like at their own paths", required=False),
+)
 
 # A slurmd idles at some 10 MB and a few threads; beyond this the machine is busy with daemons alone.
 MAX_NODES = 128
@@ -24,7 +33,7 @@ def preflight(design: Design) -> tuple[Finding, ...]:
         *programs(),
         *_packages(design),
         *_nodes(design),
-        *_hardware(design),
+        *host.shared(design),
         *_filesystems(design),
         *_disk(),
         *_socket(design),
@@ -34,12 +43,7 @@ def preflight(design: Design) -> tuple[Finding, ...]:
 
 def programs() -> tuple[Finding, ...]:
     """What must be installed, with the command that installs it."""
-    found = []
-    for program in host.PROGRAMS:
-        if host.which(program.name) is None:
-            say = error if program.required else warning
-            message = f"{program.name} is not installed: {program.why}"
-            found.append(say("program", message, host.install_command([program.package])))
+    found = list(host.missing_programs(PROGRAMS))
     if not host.has_pmix():
         message = "Slurm's PMIx plugin finds no library: `srun` cannot start MPI programs, `mpirun` can"
         found.append(warning("pmix", message, host.install_command([host.PMIX_PACKAGE])))
@@ -62,39 +66,19 @@ def _nodes(design: Design) -> list[Finding]:
     return [error("nodes", message, "lower groups.*.nodes for the rehearsal")]
 
 
-def _hardware(design: Design) -> list[Finding]:
-    found: list[Finding] = []
-    cpus = sum(group.max * group.node.cpus for group in design.groups)
-    memory = sum(group.max * group.node.memory_mib for group in design.groups)
-    have_cpus, have_memory = host.cores(), host.memory_mib()
-    if cpus > have_cpus or memory > have_memory:
-        told = f"{cpus} CPUs and {units.show_size(memory * units.MIB)} are declared"
-        real = f"{have_cpus} CPUs and {units.show_size(have_memory * units.MIB)}"
-        found.append(info("oversubscribed", f"{told}; this machine has {real}: work shares them"))
-    gpus = sum(group.max * group.node.gpus for group in design.groups)
-    if gpus > host.gpus():
-        message = f"{gpus} GPUs are counted and handed out; this machine has {host.gpus()}"
-        found.append(warning("gpus", message, "a job that uses a GPU fails here; what it asks of Slurm is accepted"))
-    for group in design.groups:
-        if group.node.arch != {"aarch64": "arm64"}.get(platform.machine(), platform.machine()):
-            message = f"groups.{group.name}: {group.node.instance} is {group.node.arch}, this machine is {platform.machine()}"
-            found.append(warning("arch", message, "programs built for one do not run on the other"))
-    return found
-
-
 def _filesystems(design: Design) -> list[Finding]:
     found: list[Finding] = []
     for fs in design.filesystems:
         if fs.id is not None:
             message = f"filesystems: {fs.mount} is {fs.id}, which cannot be mounted on this machine"
             found.append(error("filesystem", message, "leave out its id for a rehearsal: the folder is then empty"))
-    named = [mounts.variable(fs.mount) for fs in design.filesystems]
+    named = [fs.variable for fs in design.filesystems]
     for fs in design.filesystems:
-        if named.count(mounts.variable(fs.mount)) > 1:
-            message = f"filesystems: {fs.mount} and another one would both be ${mounts.variable(fs.mount)}"
+        if named.count(fs.variable) > 1:
+            message = f"filesystems: {fs.mount} and another one would both be ${fs.variable}"
             found.append(error("filesystem", message, "give them names that differ in more than punctuation"))
     if design.filesystems and not mounts.usable():
-        names = ", ".join(f"{fs.mount} as ${mounts.variable(fs.mount)}" for fs in design.filesystems)
+        names = ", ".join(f"{fs.mount} as ${fs.variable}" for fs in design.filesystems)
         message = f"folders cannot be mounted here without bwrap and user namespaces: jobs find {names}"
         found.append(warning("mounts", message, host.install_command(["bubblewrap"])))
     return found

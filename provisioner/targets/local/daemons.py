@@ -16,8 +16,10 @@ from provisioner.errors import Kind, NotCreated
 from provisioner.executor import process
 from provisioner.executor.subprocess import login_environment
 from provisioner.launch import local as launcher
+from provisioner.launch import resume
 from provisioner.slurm import conf
-from provisioner.targets.local import host, mounts, processes
+from provisioner.targets import host
+from provisioner.targets.local import mounts, processes
 from provisioner.targets.local.layout import Layout
 
 # slurmctld listens some 30 ms after its start; a loaded machine may take seconds.
@@ -33,17 +35,12 @@ def environment(layout: Layout, design: Design) -> dict[str, str]:
         "SLURM_CONF": str(layout.conf),
         # What programs leave behind there goes with the run.
         "TMPDIR": str(layout.root / "tmp"),
-        **{mounts.variable(mount): folder for mount, folder in mounted(layout, design).items()},
+        **{fs.variable: mounted(layout, design)[fs.mount] for fs in design.filesystems},
     }
     # Nodes share this machine's addresses: ranks of two of them meet on the loopback interface, which Open MPI leaves
     # out by default (its version 5 then finds no way from one "node" to the other).
     env["OMPI_MCA_btl_tcp_if_include"] = "lo"
-    if sum(g.max * g.node.cpus for g in design.groups) > host.cores():
-        # Nodes share this machine's cores: ranks must neither be bound to cores that are not there nor spin for
-        # one another (Open MPI FAQ, "oversubscribing"; the first two names are version 4's, the third version 5's).
-        env["OMPI_MCA_hwloc_base_binding_policy"] = "none"
-        env["OMPI_MCA_mpi_yield_when_idle"] = "1"
-        env["PRTE_MCA_hwloc_default_binding_policy"] = "none"
+    env.update(host.mpi_environment(design))
     if os.geteuid() == 0:
         env["OMPI_ALLOW_RUN_AS_ROOT"] = env["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
     return env
@@ -51,9 +48,7 @@ def environment(layout: Layout, design: Design) -> dict[str, str]:
 
 def mounted(layout: Layout, design: Design) -> dict[str, str]:
     """Mount point → the folder of the run that stands for it."""
-    return {
-        fs.mount: str(layout.root / "fs" / fs.mount.strip("/").replace("-", "--").replace("/", "-")) for fs in design.filesystems
-    }
+    return {fs.mount: str(layout.root / "fs" / fs.slug) for fs in design.filesystems}
 
 
 def configure(layout: Layout, design: Design, first_port: int) -> None:
@@ -72,20 +67,27 @@ def configure(layout: Layout, design: Design, first_port: int) -> None:
     prefix = mounts.prefix(folders) if folders and mounts.usable() else []
     template: launcher.Template = {
         "slurmd": [*prefix, host.which("slurmd") or "slurmd", "-D", "-b", "-f", str(layout.conf), "-N", "{node}"],
-        "scontrol": [host.which("scontrol") or "scontrol"],
         "env": env,
         "logs": str(layout.logs),
         "root": str(layout.root),
     }
-    _write(layout.template, json.dumps(template), mode=0o600)
-    program = _write(layout.root / "launch.py", Path(launcher.__file__).read_bytes())
+    attempts = [{"market": "on-demand", "template": template}]
+    told = {
+        "launcher": "local",
+        "scontrol": [host.which("scontrol") or "scontrol"],
+        "env": env,
+        "groups": {group.name: attempts for group in design.groups},
+    }
+    _write(layout.told, json.dumps(told), mode=0o600)
+    for module in (launcher, resume):
+        _write(layout.programs / Path(str(module.__file__)).name, Path(str(module.__file__)).read_bytes())
     wait = (files.packaged("cloud-init") / "wait-for-nodes.sh").read_bytes()
     script = _write(layout.root / "wait-for-nodes.sh", wait)
     # slurmctld gives its programs next to no environment.
-    told = f'export SLURM_CONF="{layout.conf}" {processes.TAG}="{layout.root}"'
-    _write(layout.root / "wait-for-nodes", f'#!/bin/sh\n{told}\nexec sh "{script}"\n', mode=0o700)
+    variables = f'export SLURM_CONF="{layout.conf}" {processes.TAG}="{layout.root}"'
+    _write(layout.root / "wait-for-nodes", f'#!/bin/sh\n{variables}\nexec sh "{script}"\n', mode=0o700)
     for verb in ("resume", "suspend"):
-        line = f'exec "{sys.executable}" -I -S "{program}" {verb} "{layout.template}" "$1"'
+        line = f'exec "{sys.executable}" -I -S "{layout.programs}/resume.py" {verb} "{layout.told}" "$1"'
         log = layout.logs / "launch.log"
         _write(layout.root / verb, f'#!/bin/sh\n{line} >>"{log}" 2>&1\n', mode=0o700)
 

@@ -72,7 +72,13 @@ class Layout:
         return self.root / "work"
 
     @property
-    def template(self) -> Path:
+    def programs(self) -> Path:
+        """What Slurm's power saving runs."""
+        return self.root / "launch"
+
+    @property
+    def told(self) -> Path:
+        """How nodes are made (launch/resume.py)."""
         return self.root / "launch.json"
 
     def folders(self) -> tuple[Path, ...]:

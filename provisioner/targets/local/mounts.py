@@ -7,18 +7,12 @@ outside. Where it cannot be used, jobs find the folder in a variable: /shared is
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from functools import cache
 
 from provisioner.executor import process
 from provisioner.executor.subprocess import PATH
-from provisioner.targets.local import host
-
-
-def variable(mount: str) -> str:
-    """/shared → BURST_SHARED, /data/in → BURST_DATA_IN."""
-    return "BURST_" + re.sub(r"\W", "_", mount.strip("/")).upper()
+from provisioner.targets import host
 
 
 @cache

@@ -17,8 +17,9 @@ from provisioner.executor import process
 from provisioner.executor.subprocess import SubprocessExecutor
 from provisioner.findings import Finding
 from provisioner.launch import local as launcher
+from provisioner.targets import host
 from provisioner.targets.base import Inventory, Resource, Tagged
-from provisioner.targets.local import checks, daemons, host, mounts, ports, processes
+from provisioner.targets.local import checks, daemons, mounts, ports, processes
 from provisioner.targets.local.layout import Layout, is_default, runtime_folder
 from provisioner.units import count
 
@@ -33,7 +34,10 @@ class LocalTarget:
 
     name = "local"
 
-    def preflight(self, design: Design) -> tuple[Finding, ...]:
+    # A slurmd is there in milliseconds; a loaded machine may take its time.
+    patience = 120.0
+
+    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
         return checks.preflight(design)
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
@@ -54,13 +58,13 @@ class LocalTarget:
         inventory = self._inventory(layout, design)
         if design.fixed:
             events.step("create.nodes", f"start {count(len(design.fixed), 'node')}", nodes=list(design.fixed))
-            self.launch(inventory, design.fixed)
+            self.launch(inventory, design.fixed, events)
         return inventory
 
-    def launch(self, inventory: Inventory, names: Sequence[str], market: str = "on-demand") -> None:
-        template = json.loads(_layout(inventory.run_id).template.read_text(encoding="utf-8"))
+    def launch(self, inventory: Inventory, names: Sequence[str], events: Events) -> None:
+        told = json.loads(_layout(inventory.run_id).told.read_text(encoding="utf-8"))
         try:
-            launcher.launch(names, template, market)
+            launcher.launch(names, next(iter(told["groups"].values()))[0]["template"])
         except OSError as problem:
             why = problem.strerror or str(problem)
             raise NotCreated(f"nodes could not be started: {', '.join(names)}", why=why, kind=Kind.CAPACITY) from problem

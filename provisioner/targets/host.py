@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from provisioner import units
+from provisioner.design.model import Design
 from provisioner.executor import process
 from provisioner.executor.subprocess import PATH
+from provisioner.findings import Finding, error, info, warning
 
 
 @dataclass(frozen=True)
@@ -23,15 +27,6 @@ class Program:
     why: str
     required: bool = True
 
-
-PROGRAMS = (
-    Program("slurmctld", "slurmctld", "the controller of the cluster"),
-    Program("slurmd", "slurmd", "each node of the cluster"),
-    Program("sbatch", "slurm-client", "submitting jobs"),
-    Program("munged", "munge", "authentication between the daemons"),
-    Program("mpirun", "openmpi-bin", "MPI jobs", required=False),
-    Program("bwrap", "bubblewrap", "mounting /shared and the like at their own paths", required=False),
-)
 
 # Slurm's PMIx plugin opens this file, which Debian 12 ships with the -dev package alone (src/plugins/mpi/pmix).
 PMIX_PACKAGE = "libpmix-dev"
@@ -90,6 +85,50 @@ def missing_packages(names: Iterable[str]) -> tuple[str, ...]:
     )
     installed = {line.split()[0] for line in asked.stdout.splitlines() if line.endswith(" installed")}
     return tuple(name for name in wanted if name not in installed)
+
+
+def mpi_environment(design: Design) -> dict[str, str]:
+    """What MPI programs are told where nodes share this machine's cores: ranks must neither be bound to cores that are
+    not there nor spin for one another (Open MPI FAQ, "oversubscribing"; the first two names are version 4's, the third
+    version 5's)."""
+    if sum(g.max * g.node.cpus for g in design.groups) <= cores():
+        return {}
+    return {
+        "OMPI_MCA_hwloc_base_binding_policy": "none",
+        "OMPI_MCA_mpi_yield_when_idle": "1",
+        "PRTE_MCA_hwloc_default_binding_policy": "none",
+    }
+
+
+def missing_programs(wanted: Iterable[Program]) -> Iterator[Finding]:
+    """Those that are not installed, each with the command that installs it."""
+    for program in wanted:
+        if which(program.name) is None:
+            say = error if program.required else warning
+            message = f"{program.name} is not installed: {program.why}"
+            yield say("program", message, install_command([program.package]))
+
+
+def shared(design: Design) -> list[Finding]:
+    """What a design declares that this machine has not: its nodes share what there is."""
+    found: list[Finding] = []
+    cpus = sum(group.max * group.node.cpus for group in design.groups)
+    memory = sum(group.max * group.node.memory_mib for group in design.groups)
+    have_cpus, have_memory = cores(), memory_mib()
+    if cpus > have_cpus or memory > have_memory:
+        told = f"{cpus} CPUs and {units.show_size(memory * units.MIB)} are declared"
+        real = f"{have_cpus} CPUs and {units.show_size(have_memory * units.MIB)}"
+        found.append(info("oversubscribed", f"{told}; this machine has {real}: work shares them"))
+    wanted = sum(group.max * group.node.gpus for group in design.groups)
+    if wanted > gpus():
+        message = f"{wanted} GPUs are counted and handed out; this machine has {gpus()}"
+        found.append(warning("gpus", message, "a job that uses a GPU fails here; what it asks of Slurm is accepted"))
+    arch = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
+    for group in design.groups:
+        if group.node.arch != arch:
+            message = f"groups.{group.name}: {group.node.instance} is {group.node.arch}, this machine is {arch}"
+            found.append(warning("arch", message, "programs built for one do not run on the other"))
+    return found
 
 
 def install_command(packages: Iterable[str]) -> str:

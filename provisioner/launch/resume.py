@@ -1,0 +1,116 @@
+"""Slurm's ResumeProgram and SuspendProgram, on every place:
+
+    python3 resume.py resume|suspend TOLD.json HOSTLIST
+
+TOLD has `launcher` (a module beside this file), `scontrol` (its command line), `env`, and for each group of nodes its
+`attempts`: [{"market", "template"}], in the order in which they are tried.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import itertools
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+# Where there is no room now there may be some a minute later: then the nodes can be asked for again.
+_AGAIN = 60.0
+
+Attempts = Sequence[dict[str, Any]]
+
+
+def first_to_be_had(launcher: Any, names: Sequence[str], attempts: Attempts, tell: Callable[[str], None]) -> dict[str, Any]:
+    """Make these nodes as the first attempt that has room for all of them says, and answer that attempt.
+
+    Raises what the last one raised; only where there is no room (`kind` CAPACITY) is that told and the next one tried.
+    """
+    for attempt in attempts[:-1]:
+        try:
+            launcher.launch(names, attempt["template"], attempt["market"])
+        except Exception as problem:
+            if getattr(problem, "kind", "") != "CAPACITY":
+                raise
+            tell(f"{','.join(names)}: {problem}")
+        else:
+            return attempt
+    launcher.launch(names, attempts[-1]["template"], attempts[-1]["market"])
+    return attempts[-1]
+
+
+class Cluster:
+    """What a head knows of its nodes."""
+
+    def __init__(self, path: str) -> None:
+        with open(path, encoding="utf-8") as stream:
+            self._told = json.load(stream)
+        self._launcher = _beside(self._told["launcher"])
+
+    def groups(self, hosts: str) -> list[tuple[list[str], Attempts]]:
+        """The names of a hostlist, group by group, with what to try for them."""
+        listed = self._scontrol("show", "hostnames", hosts)
+        listed.check_returncode()
+        parted = itertools.groupby(sorted(listed.stdout.split()), key=lambda name: name.rpartition("-")[0])
+        return [(list(names), self._told["groups"][group]) for group, names in parted]
+
+    def resume(self, names: Sequence[str], attempts: Attempts) -> bool:
+        """Make them; where the place refuses, say its words on the nodes, upon which Slurm requeues their jobs."""
+        try:
+            first_to_be_had(self._launcher, names, attempts, _log)
+        except Exception as problem:
+            reason = f"{getattr(problem, 'kind', 'TRANSIENT')}: {problem}"
+            _log(f"{','.join(names)}: {reason}")
+            self._scontrol("update", f"nodename={','.join(names)}", "state=DOWN", f"reason={reason}")
+            return False
+        return True
+
+    def suspend(self, names: Sequence[str], attempts: Attempts) -> None:
+        """End them."""
+        self._launcher.end(names, attempts[0]["template"])
+
+    def offer_again(self, names: Sequence[str]) -> None:
+        """Powered down is idle (slurm.conf(5), idle_on_node_suspend): jobs may ask for them once more."""
+        self._scontrol("update", f"nodename={','.join(names)}", "state=POWER_DOWN")
+
+    def _scontrol(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, **self._told.get("env", {})}
+        command = [*self._told["scontrol"], *arguments]
+        return subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
+
+
+def _log(line: str) -> None:
+    sys.stdout.write(f"{time.strftime('%FT%TZ', time.gmtime())} {line}\n")
+    sys.stdout.flush()
+
+
+def _beside(name: str) -> Any:
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def main(verb: str, path: str, hosts: str) -> int:
+    """What slurmctld calls."""
+    cluster = Cluster(path)
+    refused: list[str] = []
+    for names, attempts in cluster.groups(hosts):
+        if verb == "suspend":
+            cluster.suspend(names, attempts)
+        elif not cluster.resume(names, attempts):
+            refused.extend(names)
+    if refused:
+        time.sleep(_AGAIN)
+        cluster.offer_again(refused)
+    return 1 if refused else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,143 @@
+"""Preflight for machines on this host: what cannot boot is refused with its reason, what differs from the cloud is said."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+from provisioner import units
+from provisioner.bootstrap import user_data
+from provisioner.bootstrap.needs import Role
+from provisioner.bootstrap.seam import Seam
+from provisioner.design.model import Design
+from provisioner.executor import process
+from provisioner.findings import Finding, error, info, warning
+from provisioner.slurm.conf import Site
+from provisioner.targets import host
+from provisioner.targets.host import Program
+from provisioner.targets.nspawn import images
+from provisioner.targets.nspawn.layout import images_folder, runs_folder
+from provisioner.targets.nspawn.rehearsal import Rehearsal
+
+PROGRAMS = (
+    Program("systemd-nspawn", "systemd-container", "each machine"),
+    Program("mmdebstrap", "mmdebstrap", "the machines' base image"),
+    Program("ip", "iproute2", "the network between the machines"),
+    Program("ssh", "openssh-client", "the way to the head"),
+    Program("ssh-keygen", "openssh-client", "the run's own keys"),
+    Program("slirp4netns", "slirp4netns", "the machines' way to package mirrors", required=False),
+)
+_KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# A systemd with a slurmd idles at some 40 MB; beyond this the host is busy with daemons alone.
+MAX_MACHINES = 64
+_LEAST_DISK = 2 * units.GIB
+
+
+def preflight(design: Design, setup: str | None, site: Site, seam: Seam, asked: Rehearsal) -> tuple[Finding, ...]:
+    """Everything at once."""
+    if os.geteuid() != 0:
+        message = "machines under systemd-nspawn need root"
+        return (error("root", message, "sudo --preserve-env burst run FILE -t nspawn; or rehearse with -t local"),)
+    return (
+        *programs(),
+        *_image(asked),
+        *_machines(design),
+        *host.shared(design),
+        *_way_out(),
+        *_filesystems(design),
+        *_disk(),
+        *_overlay(),
+        *_user_data(design, setup, site, seam),
+        *_faults(design, asked),
+    )
+
+
+def programs() -> tuple[Finding, ...]:
+    """What must be installed, with the command that installs it."""
+    found = list(host.missing_programs(PROGRAMS))
+    if not _KEYRING.exists():
+        message = "Debian's archive key is not here: the base image cannot be verified"
+        found.append(error("program", message, host.install_command(["debian-archive-keyring"])))
+    return tuple(found)
+
+
+def _image(asked: Rehearsal) -> list[Finding]:
+    if images.is_there(asked.image, plain=asked.plain):
+        return []
+    return [info("image", f"the base image ({asked.image}) is made first, once: about a minute, {images_folder()} keeps it")]
+
+
+def _machines(design: Design) -> list[Finding]:
+    total = 1 + (design.login.nodes if design.login else 0) + sum(group.max for group in design.groups)
+    if total <= MAX_MACHINES:
+        return []
+    return [error("nodes", f"{total} machines: {MAX_MACHINES} is the most here", "lower groups.*.nodes for the rehearsal")]
+
+
+def _way_out() -> list[Finding]:
+    found: list[Finding] = []
+    if host.which("slirp4netns") is None:
+        message = "machines have no way out: nothing can be installed that the image has not"
+        found.append(warning("way-out", message, host.install_command(["slirp4netns"])))
+    elif not Path("/dev/net/tun").exists():
+        found.append(warning("way-out", "machines have no way out: there is no /dev/net/tun here", "modprobe tun"))
+    return found
+
+
+def _filesystems(design: Design) -> list[Finding]:
+    fix = "leave out its id for a rehearsal: the folder is then empty"
+    return [
+        error("filesystem", f"filesystems: {fs.mount} is {fs.id}, which cannot be mounted on this machine", fix)
+        for fs in design.filesystems
+        if fs.id is not None
+    ]
+
+
+def _disk() -> list[Finding]:
+    found = []
+    for folder in (runs_folder(), images_folder()):
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+        if free < _LEAST_DISK:
+            message = f"{folder}: {units.show_size(free)} free, {units.show_size(_LEAST_DISK)} needed"
+            found.append(error("disk", message, "make room, or name another: export BURST_MACHINES_DIR=… BURST_CACHE_DIR=…"))
+    return found
+
+
+def _overlay() -> list[Finding]:
+    """Tried, not guessed: an overlay cannot lie on another one (in a container), nor on every file system."""
+    if host.which("unshare") is None:
+        return []
+    with tempfile.TemporaryDirectory(prefix=".try-", dir=runs_folder()) as folder:
+        for name in ("lower", "upper", "work", "root"):
+            (Path(folder) / name).mkdir()
+        options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
+        argv = ["unshare", "--mount", "mount", "-t", "overlay", "overlay", "-o", options, f"{folder}/root"]
+        done = process.call(argv, check=False)
+    if done.status == 0:
+        return []
+    message = f"{runs_folder()} cannot hold machines' disks: {done.stderr.strip()}"
+    return [error("overlay", message, "name a folder on ext4, xfs or tmpfs: export BURST_MACHINES_DIR=/dev/shm/burst")]
+
+
+def _user_data(design: Design, setup: str | None, site: Site, seam: Seam) -> list[Finding]:
+    roles: tuple[Role, ...] = ("head", "compute")
+    found: list[Finding] = []
+    for role in roles:
+        text = user_data.render(design, role, setup=setup, site=site, seam=seam)
+        found.extend(user_data.size_findings(text))
+    return found[:1]
+
+
+def _faults(design: Design, asked: Rehearsal) -> list[Finding]:
+    known = {"head", *(design.login.names if design.login else ())}
+    known |= {f"{group.name}-{i}" for group in design.groups for i in range(1, group.max + 1)}
+    wrong = sorted({*asked.faults, *asked.notices} - known)
+    fix = f"there are: {', '.join(sorted(known)[:8])}"
+    found = [error("rehearsal", f"BURST_REHEARSAL: no machine is called {name}", fix) for name in wrong]
+    if asked != Rehearsal():
+        told = asked.model_dump_json(exclude_defaults=True)
+        found.append(info("rehearsal", f"as BURST_REHEARSAL has it: {told}"))
+    return found

@@ -1,0 +1,80 @@
+"""A cluster of real machines: both Slurm versions, each cloud's metadata, every role, from file to receipt."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.machines.conftest import Machines
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+FILE = """\
+version: 1
+name: whole
+target: {target}
+login: {{nodes: 1}}
+groups:
+  cpu: {{needs: {{cores: 1, memory: 1GiB}}, nodes: 2}}
+filesystems:
+  /shared: {{size: 1GiB}}
+  /my-data: {{type: lustre, size: 1200GiB}}
+software: {{setup: setup.sh}}
+jobs:
+  mpi:
+    script: job.sbatch
+    nodes: 2
+    inputs: [in.txt]
+    env: {{SECRET: "s3cr et$x"}}
+    outputs: [out.txt, "a b/**"]
+  after: {{needs: [mpi], command: "cat ../mpi/out.txt /shared/from-mpi > got.txt", outputs: [got.txt]}}
+"""
+JOB = """\
+#!/bin/bash
+#SBATCH --ntasks-per-node=1
+set -e
+srun sh -c 'echo "$(hostname) $(id -u) $SLURMD_NODENAME $BURST_SHARED"' | sort > out.txt
+srun --ntasks=1 --nodes=1 cat in.txt
+[ "$SECRET" = 's3cr et$x' ]
+echo shared > /shared/from-mpi
+echo data > /my-data/from-mpi
+mkdir -p 'a b'; echo deep > 'a b/c d'
+# What the setup script left on this very node.
+cat /etc/burst-setup
+"""
+
+
+def write(burst: Machines, target: str = "nspawn") -> None:
+    burst.write(
+        {
+            "burst.yaml": FILE.format(target=target),
+            "job.sbatch": JOB,
+            "in.txt": "input\n",
+            "setup.sh": '#!/bin/bash\nset -e\necho "$BURST_ROLE of $BURST_RUN_ID on $BURST_TARGET" >/etc/burst-setup\n',
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("image", "cloud"), [("bookworm", "aws/us-east-2"), ("trixie", "gcp/us-central1"), ("trixie", "azure/eastus")]
+)
+def test_from_file_to_receipt(burst: Machines, image: str, cloud: str) -> None:
+    write(burst, cloud)
+    burst.rehearse(f"image: {image}")
+    receipt = burst.receipt("run", "-t", "nspawn", "--results", "r")
+    results = burst.folder / "r"
+    assert receipt["target"].startswith("nspawn")
+    assert {name: job["state"] for name, job in receipt["jobs"].items()} == {"mpi": "COMPLETED", "after": "COMPLETED"}
+    assert (results / "mpi/out.txt").read_text() == "cpu-1 5000 cpu-1 /shared\ncpu-2 5000 cpu-2 /shared\n"
+    assert (results / "mpi/a b/c d").read_text() == "deep\n"
+    assert (results / "after/got.txt").read_text().endswith("shared\n")
+    (log,) = (results / "mpi").glob("slurm-*.out")
+    assert "input\n" in log.read_text()
+    assert f"node of {receipt['run_id']} on nspawn\n" in log.read_text()
+    assert burst.left() == []
+    told = [json.loads(line) for line in (results / "events.jsonl").read_text().splitlines()]
+    (phases,) = [event["message"] for event in told if event["kind"] == "machines.phases"]
+    for phase in ("boot", "name", "expiry", "packages", "filesystems", "setup", "join", "slurmctld", "login"):
+        assert f" {phase} " in phases, phases
