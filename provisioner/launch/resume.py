@@ -2,8 +2,9 @@
 
     python3 resume.py resume|suspend TOLD.json HOSTLIST
 
-TOLD has `launcher` (a module beside this file), `scontrol` (its command line), `env`, and for each group of nodes its
-`attempts`: [{"market", "template"}], in the order in which they are tried.
+TOLD has `launcher` (a module beside this file), `scontrol` (its command line), `env`, `again` (seconds after which nodes
+that there was no room for may be asked for once more) and for each group of nodes its `attempts`: [{"market",
+"template"}], in the order in which they are tried.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-# Where there is no room now there may be some a minute later: then the nodes can be asked for again.
+# Where there is no room now there may be some a minute later.
 _AGAIN = 60.0
 
 Attempts = Sequence[dict[str, Any]]
@@ -49,6 +50,7 @@ class Cluster:
         with open(path, encoding="utf-8") as stream:
             self._told = json.load(stream)
         self._launcher = _beside(self._told["launcher"])
+        self.again: float = self._told.get("again", _AGAIN)
 
     def groups(self, hosts: str) -> list[tuple[list[str], Attempts]]:
         """The names of a hostlist, group by group, with what to try for them."""
@@ -107,7 +109,7 @@ def main(verb: str, path: str, hosts: str) -> int:
         elif not cluster.resume(names, attempts):
             refused.extend(names)
     if refused:
-        time.sleep(_AGAIN)
+        time.sleep(cluster.again)
         cluster.offer_again(refused)
     return 1 if refused else 0
 

@@ -16,6 +16,8 @@ from provisioner.targets.nspawn import images, network
 from provisioner.targets.nspawn.layout import EXPORTS, Layout
 
 _MARKETS = {"never": ("on-demand",), "prefer": ("spot", "on-demand"), "only": ("spot",)}
+# Room is what the rehearsal says, and it may say otherwise soon.
+_AGAIN = 5.0
 _REGIONS = {"aws": "us-east-2", "gcp": "us-central1", "azure": "eastus"}
 
 
@@ -40,6 +42,7 @@ def seam(design: Design) -> Seam:
     told = {
         "launcher": "nspawn",
         "scontrol": ["scontrol"],
+        "again": _AGAIN,
         "groups": {group.name: attempts(group, f"http://{network.BRIDGE}:{network.API_PORT}") for group in design.groups},
     }
     return Seam(
