@@ -79,7 +79,7 @@ MaxArraySize=10001
 MaxJobCount=100000
 JobCompType=jobcomp/filetxt
 JobCompLoc=$root/log/jobcomp
-SchedulerParameters=batch_sched_delay=0,bf_interval=5
+SchedulerParameters=batch_sched_delay=0,bf_interval=5,sched_interval=5
 Epilog=/bin/true
 SlurmdParameters=config_overrides
 InactiveLimit=0

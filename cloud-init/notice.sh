@@ -14,16 +14,18 @@ for conf in /run/slurm/conf/slurm.conf /var/spool/slurmd/conf-cache/slurm.conf; 
   [ ! -e "$conf" ] || export SLURM_CONF=$conf
 done
 control() { timeout 10 scontrol "$@"; }
-here() { timeout 10 squeue --noheader --nodelist="$node" --states=running,completing,stopped --format=%A | sort --unique; }
+running() { timeout 10 squeue --noheader --nodelist="$node" --states=running,suspended --format=%A | sort --unique; }
+# Draining as long as a job is on it, be it one that is requeued already and only has to end here; then drained.
+busy() { [ "$(timeout 10 sinfo --noheader --nodes="$node" --format=%T)" != drained ]; }
 
 reason="spot notice: it ends at $(date --utc --date="@${ends%.*}" +%FT%TZ)"
 echo "$reason"
 control update nodename="$node" state=drain reason="$reason"
-for job in $(here); do
+for job in $(running); do
   # One that may not be requeued still gets the signal, and what time there is.
   control requeue "$job" || timeout 10 scancel --full --signal=TERM "$job"
 done
-while [ -n "$(here)" ] && [ "$(date +%s)" -lt "$((${ends%.*} - margin))" ]; do sleep 1; done
+while busy && [ "$(date +%s)" -lt "$((${ends%.*} - margin))" ]; do sleep 1; done
 control update nodename="$node" state=down reason="$reason"
 # Idle again once it is off (idle_on_node_suspend): the next job that wants it gets a new machine under this name.
 control update nodename="$node" state=power_down

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 FOLDER = "/run/burst/reports"
+# How head.yaml.j2, compute.yaml.j2 and login.yaml.j2 end.
+LAST = ("slurmctld", "join", "login")
 # What reads them all, for `sh`: each file after a line `==> NAME.jsonl <==` (tail(1), -v).
 READ = f"cd {FOLDER} 2>/dev/null && tail --lines=+1 --verbose -- *.jsonl"
 
@@ -39,6 +41,11 @@ class Machine:
     def failed(self) -> Phase | None:
         """The phase after which it gave up."""
         return next((phase for phase in self.phases if phase.status), None)
+
+    @property
+    def done(self) -> bool:
+        """Whether it has come to the end: the last phase of a role is named in its template."""
+        return bool(self.phases) and self.phases[-1].name in LAST and self.phases[-1].ended is not None
 
     @property
     def now(self) -> str:

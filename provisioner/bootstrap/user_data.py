@@ -46,7 +46,6 @@ def render(design: Design, role: Role, *, setup: str | None, site: conf.Site, se
         "software": list(design.software.packages),
         "setup": None if setup is None else _script(setup),
         "variables": _variables(design, role),
-        "elastic": any(group.max > group.min for group in design.groups),
         "spot": any(group.spot != "never" for group in design.groups),
         "slurm": conf.render(design, site),
         "launcher": None if seam.launcher is None else json.dumps(dict(seam.launcher.told), indent=1),

@@ -165,6 +165,11 @@ class Design(Part):
         """The names of all nodes that are always there."""
         return tuple(name for group in self.groups for name in group.fixed)
 
+    @property
+    def resumes(self) -> bool:
+        """Whether Slurm starts nodes by itself: elastic ones, and those that take a lost spot machine's place."""
+        return any(group.max > group.min or group.spot != "never" for group in self.groups)
+
     def group(self, name: str) -> Group:
         """The group of that name."""
         return next(g for g in self.groups if g.name == name)

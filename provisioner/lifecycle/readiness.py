@@ -21,6 +21,7 @@ from provisioner.targets.base import Inventory, Target
 from provisioner.units import count
 
 _PROBE_SECONDS = 60
+_LAST_WORD = 5.0
 
 
 class Readiness:
@@ -65,6 +66,14 @@ class Readiness:
         if self._inventory.reports:
             told = self._executor.run(["sh", "-c", phases.READ], check=False).stdout
             self._machines = phases.parse(told, self._design.run.id)
+        return self._machines
+
+    def whole(self) -> dict[str, phases.Machine]:
+        """The same, once each has told of its last phase too; the word of it may come after its slurmd's."""
+        for _ in clock.patience(_LAST_WORD if self._inventory.reports else 0):
+            told = self.look()
+            if all(name in told and told[name].done for name in ("head", *self._inventory.logins, *self._design.fixed)):
+                break
         return self._machines
 
     def _give_up_early(self) -> None:
@@ -113,7 +122,7 @@ def prove(
         ready = count(len(design.fixed), "node")
         events.say("nodes.ready", f"{ready} ready", nodes=list(design.fixed))
     _probe_all(target, executor, design, inventory, events, results)
-    machines = readiness.look()
+    machines = readiness.whole()
     if machines:
         parts = [f"{name} {seconds:.2f}s ({where})" for name, (seconds, where) in phases.slowest(machines).items()]
         events.say("machines.phases", f"the slowest of each phase: {', '.join(parts)}")

@@ -20,6 +20,7 @@ from provisioner.jobs.model import Submitted
 from provisioner.jobs.submit import SubmitFailed, submit_all
 from provisioner.jobs.watch import Watch
 from provisioner.lifecycle.record import Record
+from provisioner.slurm import ask
 from provisioner.targets.base import Inventory, Target
 from provisioner.units import count, show_size
 
@@ -38,8 +39,12 @@ class Cluster:
     watch: Watch | None = None
 
     def heal(self, names: Sequence[str], events: Events) -> None:
-        """Make nodes that died anew, where they were always there; elastic ones are Slurm's to ask for."""
+        """Make nodes that died anew, where they were always there; elastic ones are handed back to Slurm, who asks."""
         fixed = [name for name in names if name in self.inventory.nodes]
+        elastic = [name for name in names if name not in fixed]
+        if elastic:
+            with contextlib.suppress(CommandFailed):
+                ask.power_down(lambda argv: self.executor.run(argv, admin=True).stdout, elastic)
         if not fixed:
             return
         try:

@@ -29,6 +29,11 @@ def power_up(run: Run, names: Sequence[str]) -> None:
     run(["scontrol", "update", f"nodename={','.join(names)}", "state=POWER_UP"])
 
 
+def power_down(run: Run, names: Sequence[str]) -> None:
+    """Have their machines ended; idle again afterwards (idle_on_node_suspend), so that jobs may ask for them anew."""
+    run(["scontrol", "update", f"nodename={','.join(names)}", "state=POWER_DOWN"])
+
+
 def fail(run: Run, names: Sequence[str], reason: str) -> None:
     """Declare nodes dead: their jobs are requeued at once, where a drained node would let them run on."""
     run(["scontrol", "update", f"nodename={','.join(names)}", "state=DOWN", f"reason={reason}"])

@@ -30,7 +30,7 @@ class Site:
     munge_socket: str = ""
     resume: str = "/opt/burst/resume"
     suspend: str = "/opt/burst/suspend"
-    # cloud-init/wait-for-nodes.sh, where there are elastic groups.
+    # cloud-init/wait-for-nodes.sh, where nodes come and go.
     prolog: str = "/opt/burst/wait-for-nodes"
     gres: str = "/dev/nvidia"
     # One port a node where all nodes share one address; None where each has its own.
@@ -41,6 +41,9 @@ class Site:
     resume_timeout: int = 600
     suspend_timeout: int = 120
     node_timeout: int = 60
+    # Between SIGTERM and SIGKILL. The shortest spot notice is 30 s (GCP, Azure), seen up to 5 s late (notice.sh), and a
+    # machine needs some seconds to hand its node back.
+    kill_wait: int = 15
     extra: tuple[str, ...] = field(default=())
 
 
@@ -105,12 +108,14 @@ def _policy(site: Site) -> list[str]:
         # What can never run is refused by sbatch, instead of waiting for ever (PartitionConfig).
         "EnforcePartLimits=ALL",
         f"SlurmdTimeout={site.node_timeout}",
+        f"KillWait={site.kill_wait}",
         # A job's record is what `burst` asks for; nothing else keeps it (no slurmdbd).
         f"MinJobAge={_MIN_JOB_AGE}",
         f"MaxArraySize={_MAX_ARRAY_SIZE}",
         f"MaxJobCount={_MAX_JOB_COUNT}",
-        # 3 s by default between a submit and the scheduler's next look (slurm.conf(5), batch_sched_delay).
-        "SchedulerParameters=batch_sched_delay=0,bf_interval=5",
+        # 3 s by default between a submit and the scheduler's next look, and 60 s where nothing else makes it look: at a
+        # node that has finished powering down, say, for which a job waits (slurm.conf(5), batch_sched_delay, sched_interval).
+        "SchedulerParameters=batch_sched_delay=0,bf_interval=5,sched_interval=5",
         # With an epilog a job's end is told in a message of its own, upon which slurmctld schedules at once; without
         # one it waits for its next round, up to 3 s (slurmd/req.c, _rpc_terminate_job; slurmctld/proc_req.c, 22.05).
         "Epilog=/bin/true",
@@ -131,7 +136,7 @@ def _power_saving(design: Design, site: Site) -> list[str]:
         "SuspendRate=0",
         f"SuspendTime={design.idle}",
     ]
-    if any(group.max > group.min for group in design.groups):
+    if design.resumes:
         lines.append(f"PrologSlurmctld={site.prolog}")
     excepted = [hostlist(group.name, 1, group.min) for group in design.groups if group.min]
     return [*lines, f"SuspendExcNodes={','.join(excepted)}"] if excepted else lines

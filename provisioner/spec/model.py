@@ -242,7 +242,7 @@ class Spec(Part):
         description="Where: local, nspawn, aws, gcp or azure, a region after a slash. Of a list this version takes the first.",
     )
     head: Head = Field(default=Head(), description="The head.")
-    login: Login | None = Field(None, description="Login nodes; none when left out: `burst ssh` goes to the head.")
+    login: Login | None = Field(None, description="Machines to submit from beside the head; none when left out.")
     groups: Annotated[dict[Name, Group], Field(min_length=1)] = Field(description="The compute groups, by name.")
     filesystems: dict[MountPoint, Filesystem] = Field(default={}, description="Shared folders, by mount point.")
     software: Software = Field(default=Software(), description="What nodes need beyond the image.")

@@ -38,6 +38,7 @@ def preflight(design: Design) -> tuple[Finding, ...]:
         *_disk(),
         *_socket(design),
         *_setup(design),
+        *_login(design),
     )
 
 
@@ -99,6 +100,12 @@ def _disk() -> list[Finding]:
         return []
     message = f"{folder}: {units.show_size(free)} free, {units.show_size(_LEAST_DISK)} needed"
     return [error("disk", message, "make room, or name another folder: export BURST_RUNTIME_DIR=/path")]
+
+
+def _login(design: Design) -> list[Finding]:
+    if design.login is None:
+        return []
+    return [info("login", "login: this machine is the login node too")]
 
 
 def _setup(design: Design) -> list[Finding]:

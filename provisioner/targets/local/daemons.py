@@ -128,7 +128,8 @@ def _site(layout: Layout, design: Design, first_port: int) -> conf.Site:
         suspend_timeout=5,
         # A node that died is noticed after 15 s and its jobs requeued after 28 s; shorter ones lose busy nodes.
         node_timeout=10,
-        extra=("InactiveLimit=0", "KillWait=2"),
+        kill_wait=2,
+        extra=("InactiveLimit=0",),
     )
 
 

@@ -39,7 +39,7 @@ def preflight(design: Design, setup: str | None, site: Site, seam: Seam, asked: 
     """Everything at once."""
     if os.geteuid() != 0:
         message = "machines under systemd-nspawn need root"
-        return (error("root", message, "sudo --preserve-env burst run FILE -t nspawn; or rehearse with -t local"),)
+        return (error("root", message, 'sudo "$(command -v burst)" run FILE -t nspawn; or rehearse with -t local'),)
     return (
         *programs(),
         *_image(asked),
@@ -64,7 +64,7 @@ def programs() -> tuple[Finding, ...]:
 
 
 def _image(asked: Rehearsal) -> list[Finding]:
-    if images.is_there(asked.image, plain=asked.plain):
+    if images.path(asked.image, plain=asked.plain).is_dir():
         return []
     return [info("image", f"the base image ({asked.image}) is made first, once: about a minute, {images_folder()} keeps it")]
 
@@ -98,19 +98,23 @@ def _filesystems(design: Design) -> list[Finding]:
 def _disk() -> list[Finding]:
     found = []
     for folder in (runs_folder(), images_folder()):
-        folder.mkdir(parents=True, exist_ok=True)
-        free = shutil.disk_usage(folder).free
+        free = shutil.disk_usage(_existing(folder)).free
         if free < _LEAST_DISK:
             message = f"{folder}: {units.show_size(free)} free, {units.show_size(_LEAST_DISK)} needed"
             found.append(error("disk", message, "make room, or name another: export BURST_MACHINES_DIR=… BURST_CACHE_DIR=…"))
     return found
 
 
+def _existing(folder: Path) -> Path:
+    """The folder, or the nearest one above that is there: preflight makes nothing."""
+    return next(path for path in (folder, *folder.parents) if path.is_dir())
+
+
 def _overlay() -> list[Finding]:
     """Tried, not guessed: an overlay cannot lie on another one (in a container), nor on every file system."""
     if host.which("unshare") is None:
         return []
-    with tempfile.TemporaryDirectory(prefix=".try-", dir=runs_folder()) as folder:
+    with tempfile.TemporaryDirectory(prefix=".burst-try-", dir=_existing(runs_folder())) as folder:
         for name in ("lower", "upper", "work", "root"):
             (Path(folder) / name).mkdir()
         options = f"lowerdir={folder}/lower,upperdir={folder}/upper,workdir={folder}/work"
@@ -123,7 +127,7 @@ def _overlay() -> list[Finding]:
 
 
 def _user_data(design: Design, setup: str | None, site: Site, seam: Seam) -> list[Finding]:
-    roles: tuple[Role, ...] = ("head", "compute")
+    roles: tuple[Role, ...] = ("head", "compute", "login")
     found: list[Finding] = []
     for role in roles:
         text = user_data.render(design, role, setup=setup, site=site, seam=seam)

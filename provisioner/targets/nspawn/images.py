@@ -49,21 +49,24 @@ echo 'Acquire::Languages "none";' >"$1"/etc/apt/apt.conf.d/80burst
 
 def base(suite: str, *, plain: bool = False) -> Path:
     """The root file system of that release, made now where it is not there yet. Raises NotCreated."""
-    packages = _STOCK if plain else (*_STOCK, *_SLURM, _PMIX[suite])
-    recipe = hashlib.sha256("\0".join((_RECIPE, *packages)).encode()).hexdigest()[:8]
-    folder = images_folder() / f"{suite}-{'plain-' if plain else ''}{recipe}"
+    folder = path(suite, plain=plain)
     if folder.is_dir():
         return folder
     images_folder().mkdir(parents=True, exist_ok=True)
     with files.locked(images_folder()):
         if not folder.is_dir():
-            _make(suite, packages, folder)
+            _make(suite, _packages(suite, plain), folder)
     return folder
 
 
-def is_there(suite: str, *, plain: bool = False) -> bool:
-    """Whether `base` has nothing to do."""
-    return any(images_folder().glob(f"{suite}-{'plain-' if plain else ''}????????"))
+def path(suite: str, *, plain: bool = False) -> Path:
+    """Where `base` keeps it: another recipe is another image."""
+    recipe = hashlib.sha256("\0".join((_RECIPE, *_packages(suite, plain))).encode()).hexdigest()[:8]
+    return images_folder() / f"{suite}-{'plain-' if plain else ''}{recipe}"
+
+
+def _packages(suite: str, plain: bool) -> tuple[str, ...]:
+    return _STOCK if plain else (*_STOCK, *_SLURM, _PMIX[suite])
 
 
 def _make(suite: str, packages: tuple[str, ...], folder: Path) -> None:

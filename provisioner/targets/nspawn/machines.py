@@ -33,14 +33,14 @@ class Machine:
     process: subprocess.Popen[bytes] | None = None
 
 
-def boot(layout: Layout, machine: Machine, base: Path, served: dict[str, str], *, way_out: bool) -> None:
+def boot(layout: Layout, machine: Machine, base: Path, served: dict[str, str], gpus: int, *, way_out: bool) -> None:
     """Start it; it is up when it says so. `served` is mount point → folder of the exports. Raises CommandFailed, OSError."""
     _write_disk(layout, machine)
     network.attach(layout, machine.name, machine.address, way_out=way_out and machine.fault != "no-way-out")
     disk, console = layout.machine(machine.name), layout.console(machine.name)
     console.parent.mkdir(exist_ok=True)
     argv = ["unshare", "--mount", "--propagation", "private", "sh", "-c", _BOOT, "sh", str(base), str(disk)]
-    argv += _nspawn(layout, machine, served)
+    argv += _nspawn(layout, machine, served, gpus)
     with console.open("ab") as stream:
         machine.process = subprocess.Popen(
             cgroups.inside(layout.run_id, machine.name, argv),
@@ -51,11 +51,14 @@ def boot(layout: Layout, machine: Machine, base: Path, served: dict[str, str], *
         )
 
 
-def _nspawn(layout: Layout, machine: Machine, served: dict[str, str]) -> list[str]:
+def _nspawn(layout: Layout, machine: Machine, served: dict[str, str], gpus: int) -> list[str]:
     name = f"{layout.run_id}-{machine.name}"
     argv = ["systemd-nspawn", "--quiet", f"--directory={layout.machine(machine.name) / 'root'}", f"--machine={name}"]
     argv += ["--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     argv += [f"--network-namespace-path=/run/netns/{layout.namespace_of(machine.name)}", "--console=read-only"]
+    # slurmd wants a device behind each of gres.conf's files, there or not.
+    devices = (Path(f"/dev/nvidia{i}") for i in range(gpus))
+    argv += [f"--bind={device if device.exists() else '/dev/null'}:{device}" for device in devices]
     if machine.name == "head":
         argv += [f"--bind={folder}:{_escaped(mount)}" for mount, folder in served.items()]
     elif machine.fault != "no-exports":

@@ -81,7 +81,8 @@ def await_provider(layout: Layout) -> None:
         except launcher.Refused:
             continue
     said = layout.log.read_text(errors="replace")[-2000:] if layout.log.exists() else ""
-    raise NotCreated("the provider of machines did not start", why=said.strip(), fix="burst doctor", kind=Kind.CONFIG)
+    fix = "burst run again; if it stays so, the lines above belong into an issue"
+    raise NotCreated("the provider of machines did not start", why=said.strip(), fix=fix, kind=Kind.CONFIG)
 
 
 def setup_script(design: Design, folder: Path) -> str | None:

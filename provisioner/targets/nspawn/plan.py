@@ -32,7 +32,8 @@ def site(image: str) -> Site:
         suspend_timeout=10,
         # A node that died is noticed after 15 s and its jobs requeued after 28 s; shorter ones lose busy nodes.
         node_timeout=10,
-        extra=("InactiveLimit=0", "KillWait=5"),
+        kill_wait=5,
+        extra=("InactiveLimit=0",),
     )
 
 
@@ -73,6 +74,7 @@ def provider(layout: Layout, design: Design, base: Path, *, way_out: bool) -> di
         "base": str(base),
         "served": {mount: str(layout.exports / slug(mount)) for mount in folders(design)},
         "way_out": way_out,
+        "gpus": max((group.node.gpus for group in design.groups), default=0),
         "addresses": network.addresses(design),
     }
 

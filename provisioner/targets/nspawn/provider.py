@@ -80,8 +80,8 @@ class Provider:
         return machine
 
     def _boot(self, machine: Machine) -> None:
-        base, served = Path(self.told["base"]), self.told["served"]
-        machines.boot(self.layout, machine, base, served, way_out=self.told["way_out"])
+        way_out, gpus = self.told["way_out"], self.told["gpus"]
+        machines.boot(self.layout, machine, Path(self.told["base"]), self.told["served"], gpus, way_out=way_out)
 
     def end(self, names: Sequence[str]) -> None:
         """Those that are not there are ended already."""
@@ -129,10 +129,12 @@ class Provider:
             off = [m.name for m in self._machines.values() if m.process is not None and m.process.poll() is not None]
             gone = [m.name for m in self._machines.values() if m.notice is not None and clock.now() >= m.notice]
             self.end([*off, *gone])
-            for name, notice in self.rehearsal["notices"].items():
+            for name, notice in list(self.rehearsal["notices"].items()):
                 machine = self._machines.get(name)
-                if machine is not None and machine.notice is None and clock.now() >= machine.launched + notice["after"]:
+                if machine is not None and clock.now() >= machine.launched + notice["after"]:
                     machine.notice = clock.now() + notice["warning"]
+                    # The machine that comes after it lives.
+                    del self.rehearsal["notices"][name]
             past = clock.now() - self.told["expires"]
             return not (past >= _GRACE or (past >= 0 and not self._machines))
 
