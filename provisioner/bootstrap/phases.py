@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 from dataclasses import dataclass
-from typing import Any
 
 FOLDER = "/run/burst/reports"
 # How head.yaml.j2, compute.yaml.j2 and login.yaml.j2 end.
@@ -59,24 +59,31 @@ def parse(text: str, run_id: str) -> dict[str, Machine]:
     for part in text.split("==> ")[1:]:
         name, _, lines = part.partition(".jsonl <==\n")
         node = name.removeprefix(f"{run_id}-")
-        told = [json.loads(line) for line in lines.splitlines() if line.startswith("{") and line.endswith("}")]
-        machine = _machine(node, told)
-        if node not in machines or len(machine.phases) >= len(machines[node].phases):
+        machine = _machine(node, lines.splitlines())
+        if node not in machines or _far(machine) >= _far(machines[node]):
             machines[node] = machine
     return machines
 
 
-def _machine(name: str, told: list[dict[str, Any]]) -> Machine:
+def _far(machine: Machine) -> tuple[int, int]:
+    """Of two reports of one machine that with more is the later."""
+    return len(machine.phases), sum(phase.ended is not None for phase in machine.phases)
+
+
+def _machine(name: str, told: list[str]) -> Machine:
     phases: dict[str, Phase] = {}
     log = ""
-    for line in told:
-        phase, event = line["phase"], line["event"]
-        if event == "begin":
-            phases[phase] = Phase(phase, line["at"])
-        elif event == "end" and phase in phases:
-            phases[phase] = Phase(phase, phases[phase].began, line["at"], line.get("status", 0))
-        elif event == "log":
-            log = base64.b64decode(line["base64"]).decode(errors="replace")
+    for text in told:
+        # What was cut on its way, or written by somebody else, says nothing and costs nothing.
+        with contextlib.suppress(ValueError, KeyError, TypeError):
+            line = json.loads(text)
+            phase, event = line["phase"], line["event"]
+            if event == "begin":
+                phases[phase] = Phase(phase, float(line["at"]))
+            elif event == "end" and phase in phases:
+                phases[phase] = Phase(phase, phases[phase].began, float(line["at"]), int(line.get("status", 0)))
+            elif event == "log":
+                log = base64.b64decode(line["base64"]).decode(errors="replace")
     return Machine(name, tuple(phases.values()), log)
 
 

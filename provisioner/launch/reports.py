@@ -11,11 +11,14 @@ import os
 import re
 import socketserver
 import sys
+import threading
 from typing import ClassVar
 
 _NAME = re.compile(rb"[a-z][-a-z0-9]{0,80}")
 # Some twenty phases, and the end of a log.
 _LONGEST = 1 << 16
+# Between the look at what is there and its replacement nobody else may replace it.
+_one_at_a_time = threading.Lock()
 
 
 class Report(socketserver.StreamRequestHandler):
@@ -34,14 +37,14 @@ class Report(socketserver.StreamRequestHandler):
 
 def keep(path: str, text: bytes) -> None:
     """Write it all or nothing, unless a later one is there already."""
-    if os.path.exists(path):
-        with open(path, "rb") as stream:
-            if stream.read().count(b"\n") > text.count(b"\n"):
-                return
-    temporary = f"{path}.{os.getpid()}.{id(text)}"
-    with open(temporary, "wb") as stream:
-        stream.write(text)
-    os.replace(temporary, path)
+    with _one_at_a_time:
+        if os.path.exists(path):
+            with open(path, "rb") as stream:
+                if stream.read().count(b"\n") > text.count(b"\n"):
+                    return
+        with open(f"{path}.new", "wb") as stream:
+            stream.write(text)
+        os.replace(f"{path}.new", path)
 
 
 class Server(socketserver.ThreadingTCPServer):

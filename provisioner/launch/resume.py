@@ -56,7 +56,9 @@ class Cluster:
         """The names of a hostlist, group by group, with what to try for them."""
         listed = self._scontrol("show", "hostnames", hosts)
         listed.check_returncode()
-        parted = itertools.groupby(sorted(listed.stdout.split()), key=lambda name: name.rpartition("-")[0])
+        # By group first: of groups a and a-1 the names are a-1, a-1-1, a-10.
+        names = sorted(listed.stdout.split(), key=lambda name: (_group(name), name))
+        parted = itertools.groupby(names, key=_group)
         return [(list(names), self._told["groups"][group]) for group, names in parted]
 
     def resume(self, names: Sequence[str], attempts: Attempts) -> bool:
@@ -82,6 +84,10 @@ class Cluster:
         environment = {**os.environ, **self._told.get("env", {})}
         command = [*self._told["scontrol"], *arguments]
         return subprocess.run(command, env=environment, capture_output=True, check=False, text=True)
+
+
+def _group(name: str) -> str:
+    return name.rpartition("-")[0]
 
 
 def _log(line: str) -> None:

@@ -3,6 +3,7 @@ wrote to every mount."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -64,8 +65,10 @@ class Readiness:
     def look(self) -> dict[str, phases.Machine]:
         """What machines have told so far."""
         if self._inventory.reports:
-            told = self._executor.run(["sh", "-c", phases.READ], check=False).stdout
-            self._machines = phases.parse(told, self._design.run.id)
+            # The head may not be up yet, or the line drop: then what is known stays.
+            with contextlib.suppress(CommandFailed):
+                told = self._executor.run(["sh", "-c", phases.READ], check=False).stdout
+                self._machines = phases.parse(told, self._design.run.id)
         return self._machines
 
     def whole(self) -> dict[str, phases.Machine]:
@@ -78,15 +81,10 @@ class Readiness:
 
     def _give_up_early(self) -> None:
         wanted = {"head", *self._inventory.logins, *self._design.fixed}
-        try:
-            failed = [machine for name, machine in self.look().items() if name in wanted and machine.failed is not None]
-        except CommandFailed:
-            # The head is not up yet.
-            return
-        for machine in failed:
-            assert machine.failed is not None
-            message = f"{machine.name}: its phase {machine.failed.name} failed with {machine.failed.status}"
-            raise self._not_ready(message, machine.log, [machine.name], Kind.CONFIG)
+        for name, machine in self.look().items():
+            if name in wanted and machine.failed is not None:
+                message = f"{name}: its phase {machine.failed.name} failed with {machine.failed.status}"
+                raise self._not_ready(message, machine.log, [name], Kind.CONFIG)
 
     def _late(self, missing: Sequence[str], said: str) -> NotCreated:
         first, patience = missing[0], self._target.patience

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from provisioner.findings import Finding
 from provisioner.slurm.states import Task
 from provisioner.spec.load import check
 from provisioner.spec.model import Spec, parse_target
+from provisioner.targets.base import Inventory
 
 RUN = model.Run(id="test-abc234", owner="ada", expires=1_800_000_000)
 
@@ -90,6 +92,36 @@ class Still:
 
     def sleep(self, seconds: float) -> None:
         self.at += seconds
+
+
+class Planned(Still):
+    """A clock by which things happen: `plan` has what is done so many seconds after its beginning."""
+
+    def __init__(self, plan: dict[float, Callable[[], object]], at: float = 1_800_000_000.0) -> None:
+        super().__init__(at)
+        self._left = sorted((self.at + seconds, act) for seconds, act in plan.items())
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        while self._left and self._left[0][0] <= self.at:
+            self._left.pop(0)[1]()
+
+
+def inventory(decided: model.Design, workdir: Path, *, reports: bool = False) -> Inventory:
+    """Everything of a design, each machine by its name."""
+    return Inventory(
+        run_id=decided.run.id,
+        target=decided.target,
+        head="head",
+        address="head",
+        nodes={name: name for name in decided.fixed},
+        logins={name: name for name in (decided.login.names if decided.login else ())},
+        workdir=str(workdir),
+        mounts={fs.mount: fs.mount for fs in decided.filesystems},
+        reports=reports,
+        slurm_version="24.11",
+        place={},
+    )
 
 
 def task(**known: Any) -> Task:

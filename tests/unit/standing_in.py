@@ -1,18 +1,21 @@
-"""An Executor and a Target of the tests' own, written against the Protocols: a head that is a folder, a place that is a list."""
+"""Executors and a Target of the tests' own, written against the Protocols: a head that is a folder, a place that is a list."""
 
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from provisioner import manifest
 from provisioner.design.model import Design
+from provisioner.errors import Kind, NotCreated
 from provisioner.events import Events
 from provisioner.executor.base import Copy, Executor, FileDigest
-from provisioner.executor.process import Completed
+from provisioner.executor.process import CommandFailed, Completed
 from provisioner.findings import Finding
+from provisioner.slurm.states import Task
 from provisioner.targets.base import Inventory, Resource, Tagged
 
 
@@ -32,6 +35,7 @@ class FolderExecutor:
         stdin: bytes | None = None,
         timeout: float | None = 60,
         check: bool = True,
+        admin: bool = False,
     ) -> Completed:
         assert argv[0] == "stat", argv
         path = Path(argv[-1])
@@ -73,6 +77,61 @@ class FolderExecutor:
         raise NotImplementedError
 
 
+class SlurmHead(FolderExecutor):
+    """A head with a slurmctld that says what it is told to: `jobs` by name, `nodes` with sinfo(1)'s words for their state,
+    `told` what machines reported. `ran` has the commands that ask for more, those of an administrator after `sudo`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.jobs: dict[str, Task] = {}
+        self.nodes: dict[str, str] = {}
+        self.told = ""
+        self.ran: list[str] = []
+        # Commands, by their first words, that fail with these words.
+        self.fails: dict[str, str] = {}
+
+    def run(self, argv: Sequence[str], *, admin: bool = False, **known: Any) -> Completed:
+        line = " ".join(argv)
+        self._fail(line)
+        if argv[0] == "stat":
+            return super().run(argv, **known)
+        if argv[0] == "sinfo":
+            said = "".join(f"{name}|{state}\n" for name, state in self.nodes.items())
+        elif argv[0] == "scontrol" and argv[-2:] == ["show", "job"]:
+            said = "".join(_record(name, task) for name, task in self.jobs.items())
+        elif argv[:2] == ["sh", "-c"]:
+            said = self.told
+        else:
+            said = ""
+            self.ran.append(f"sudo {line}" if admin else line)
+        return Completed(tuple(argv), 0, said, "")
+
+    def python(self, script: Path, request: dict[str, Any]) -> Any:
+        self._fail("python")
+        return super().python(script, request)
+
+    def read(self, path: str, offset: int, limit: int) -> bytes:
+        self._fail("read")
+        return super().read(path, offset, limit)
+
+    def _fail(self, line: str) -> None:
+        for begin, words in self.fails.items():
+            if line.startswith(begin):
+                raise CommandFailed(line.split(), 1, "", words)
+
+
+def _record(name: str, task: Task) -> str:
+    """As `scontrol --oneliner show job` has it."""
+    times = ((key, task.__dict__[key]) for key in ("submitted", "started", "ended"))
+    known = {key: "Unknown" if at is None else time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(at)) for key, at in times}
+    return (
+        f"JobId={task.own_id} JobName={name} UserId=ada(1) GroupId=ada(1) MCS_label=N/A JobState={task.state}"
+        f" Reason={task.reason} Restarts={task.restarts} ExitCode={task.exit_code}:0 SubmitTime={known['submitted']}"
+        f" StartTime={known['started']} EndTime={known['ended']} NodeList={task.nodes or '(null)'} Command=x"
+        f" StdErr={task.stderr} StdIn=/dev/null StdOut={task.stdout}\n"
+    )
+
+
 def _copied(source: Path, destination: Path) -> FileDigest:
     destination.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, destination)
@@ -88,16 +147,25 @@ class ListedTarget:
         self.there = set(there)
         self.stubborn = set(stubborn)
         self.tagged: list[Tagged] = []
+        self.consoles: dict[str, str] = {}
+        # Why there is no room for any machine; empty where there is.
+        self.full = ""
         self.calls: list[tuple[str, str]] = []
 
-    def preflight(self, design: Design) -> tuple[Finding, ...]:
+    @property
+    def patience(self) -> float:
+        return 120.0
+
+    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
         return ()
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
         raise NotImplementedError
 
-    def launch(self, inventory: Inventory, names: Sequence[str], market: str = "on-demand") -> None:
-        raise NotImplementedError
+    def launch(self, inventory: Inventory, names: Sequence[str], events: Events) -> None:
+        self.calls.append(("launch", ",".join(names)))
+        if self.full:
+            raise NotCreated(f"{', '.join(names)} could not be launched", why=self.full, kind=Kind.CAPACITY)
 
     def destroy(self, run_id: str) -> None:
         self.calls.append(("destroy", run_id))
@@ -112,7 +180,7 @@ class ListedTarget:
         return tuple(resources)
 
     def console(self, inventory: Inventory, node: str) -> str:
-        return ""
+        return self.consoles.get(node, "")
 
     def connect(self, inventory: Inventory) -> Executor:
         return FolderExecutor()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -21,8 +22,13 @@ def hierarchies() -> tuple[Path, ...]:
         fields, _, kind = line.partition(" - ")
         # proc(5): …, mount point, …  -  type, source, super options.
         if kind.startswith("cgroup2 ") or (kind.startswith("cgroup ") and "name=systemd" in kind.split(" ")[2].split(",")):
-            found.append(Path(fields.split(" ")[4]))
+            found.append(Path(_plain(fields.split(" ")[4])))
     return tuple(dict.fromkeys(found))
+
+
+def _plain(escaped: str) -> str:
+    """A path of mountinfo: a space in it is written as `\\040` (proc(5))."""
+    return re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), escaped)
 
 
 def make(run_id: str, name: str) -> tuple[Path, ...]:

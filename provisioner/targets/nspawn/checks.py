@@ -13,7 +13,7 @@ from provisioner.bootstrap.needs import Role
 from provisioner.bootstrap.seam import Seam
 from provisioner.design.model import Design
 from provisioner.executor import process
-from provisioner.findings import Finding, error, info, warning
+from provisioner.findings import Finding, Level, error, info, warning
 from provisioner.slurm.conf import Site
 from provisioner.targets import host
 from provisioner.targets.host import Program
@@ -132,7 +132,7 @@ def _user_data(design: Design, setup: str | None, site: Site, seam: Seam) -> lis
     for role in roles:
         text = user_data.render(design, role, setup=setup, site=site, seam=seam)
         found.extend(user_data.size_findings(text))
-    return found[:1]
+    return sorted(found, key=lambda finding: finding.level is not Level.ERROR)[:1]
 
 
 def _faults(design: Design, asked: Rehearsal) -> list[Finding]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,5 +108,5 @@ class Layout:
 
 
 def role_of(name: str) -> str:
-    """head, login or compute; those names are taken (spec/rules.py, group_names_are_free)."""
-    return "head" if name == "head" else "login" if name.startswith("login-") else "compute"
+    """head, login or compute; those names are taken (spec/rules.py, group_names_are_free), a group `login-big` is not."""
+    return "head" if name == "head" else "login" if re.fullmatch(r"login-\d+", name) else "compute"

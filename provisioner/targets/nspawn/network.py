@@ -4,7 +4,7 @@
     .0.2, .0.3  slirp4netns: the way out, as an ordinary program of this host, and the name server
     .0.10       the head
     .0.11 …     login nodes
-    .1.0 …      compute nodes, in the order in which the file has them
+    .1.1 …      compute nodes, in the order in which the file has them
 
 Every run has the same addresses, each in its own namespace. Machines get theirs beforehand, as a namespace each.
 """

@@ -68,12 +68,12 @@ def _api(provider: Provider) -> type[_Handler]:
 
     class Api(_Handler):
         def handle_call(self) -> None:
-            told = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             try:
                 if self.peer() not in ("", network.HEAD):
                     # Its address is the head's identity, as a role is elsewhere.
                     raise Refused("AUTH", f"{self.peer()} may not do this: only the head may")
-                status, answer = 200, calls[self.command, self.path](told) or {}
+                status, answer = 200, calls[self.command, self.path](_told(body)) or {}
             except KeyError as problem:
                 status, answer = 400, {"kind": "CONFIG", "message": f"{self.command} {self.path}: unknown or without {problem}"}
             except Refused as problem:
@@ -83,6 +83,16 @@ def _api(provider: Provider) -> type[_Handler]:
         do_GET = do_POST = do_PUT = do_DELETE = handle_call  # noqa: N815 (http.server's names)
 
     return Api
+
+
+def _told(body: bytes) -> dict[str, Any]:
+    try:
+        told = json.loads(body or b"{}")
+    except ValueError as problem:
+        raise Refused("CONFIG", f"not JSON: {problem}") from problem
+    if not isinstance(told, dict):
+        raise Refused("CONFIG", "not a JSON object")
+    return told
 
 
 def _metadata(provider: Provider) -> type[_Handler]:

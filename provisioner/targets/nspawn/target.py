@@ -76,7 +76,7 @@ class NspawnTarget:
 
     def _launch(self, layout: Layout, names: Sequence[str], events: Events) -> None:
         attempts: Mapping[str, Any] = json.loads(layout.attempts.read_text())
-        for group, named in itertools.groupby(names, key=lambda name: name.rpartition("-")[0]):
+        for group, named in itertools.groupby(sorted(names, key=_group), key=_group):
             _launched(tuple(named), attempts[group], events)
 
     def destroy(self, run_id: str) -> None:
@@ -131,6 +131,10 @@ class NspawnTarget:
 
 def _layout(run_id: str) -> Layout:
     return Layout(runs_folder() / run_id)
+
+
+def _group(name: str) -> str:
+    return name.rpartition("-")[0]
 
 
 def _launched(names: Sequence[str], attempts: Attempts, events: Events) -> None:
