@@ -52,7 +52,7 @@ def booted(layout: Layout, booting: Booting, name: str, fault: str = "", *, way_
     """Whether it has a way out, and its command line."""
     ways: list[str] = []
     booting.argv = ways
-    machines.boot(layout, Machine(name, ADDRESSES[name], "big", "spot", fault), Path("/base"), SERVED, way_out=way_out)
+    machines.boot(layout, Machine(name, ADDRESSES[name], "big", "spot", fault), Path("/base"), SERVED, 2, way_out=way_out)
     assert ways[0] == ADDRESSES[name]
     return ways[1], booting.argv
 
@@ -73,13 +73,17 @@ def test_a_node_boots_from_what_a_cloud_would_give_it(layout: Layout, booting: B
 
 def test_the_head_has_the_folders_themselves(layout: Layout, booting: Booting) -> None:
     _, argv = booted(layout, booting, "head")
-    assert [part for part in argv if part.startswith("--bind=")] == ["--bind=/x/home:/home", "--bind=/x/a:b:/a\\:b"]
+    shared = [part for part in argv if part.startswith("--bind=/x")]
+    assert shared == ["--bind=/x/home:/home", "--bind=/x/a:b:/a\\:b"]
+    assert "--bind=/dev/null:/dev/nvidia1" in argv
     assert (layout.machine("head") / "upper/var/lib/cloud/seed/nocloud-net/user-data").read_bytes() == b"head"
 
 
 def test_what_is_to_be_broken_is(layout: Layout, booting: Booting) -> None:
     assert booted(layout, booting, "cpu-1", "no-way-out")[0] == "False"
-    assert not [part for part in booted(layout, booting, "cpu-2", "no-exports")[1] if part.startswith("--bind=")]
+    assert not [
+        part for part in booted(layout, booting, "cpu-2", "no-exports")[1] if part.startswith("--bind=") and "nvidia" not in part
+    ]
     assert booted(layout, booting, "cpu-3", "never-boots")[1][-2:] == ["sleep", "infinity"]
     way_out, argv = booted(layout, booting, "cpu-4", "no-metadata")
     assert (way_out, argv[-1]) == ("True", "--boot")

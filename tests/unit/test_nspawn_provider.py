@@ -53,7 +53,7 @@ class Host:
         self.broken: set[str] = set()
         self.told: list[tuple[Path, dict[str, str], bool]] = []
 
-    def boot(self, layout: Layout, machine: Machine, base: Path, served: dict[str, str], *, way_out: bool) -> None:
+    def boot(self, layout: Layout, machine: Machine, base: Path, served: dict[str, str], gpus: int, *, way_out: bool) -> None:
         self.done.append(f"boot {machine.name}")
         self.told.append((base, served, way_out))
         if machine.name in self.broken:
@@ -90,6 +90,7 @@ def provider(layout: Layout, **asked: Any) -> Provider:
         "base": "/base",
         "served": {"/home": "/exports/home"},
         "way_out": True,
+        "gpus": 0,
         "addresses": ADDRESSES,
     }
     layout.told.write_text(json.dumps(told))

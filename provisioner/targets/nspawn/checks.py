@@ -127,7 +127,7 @@ def _overlay() -> list[Finding]:
 
 
 def _user_data(design: Design, setup: str | None, site: Site, seam: Seam) -> list[Finding]:
-    roles: tuple[Role, ...] = ("head", "compute", "login")
+    roles: tuple[Role, ...] = ("head", "compute", "login") if design.login else ("head", "compute")
     found: list[Finding] = []
     for role in roles:
         text = user_data.render(design, role, setup=setup, site=site, seam=seam)
