@@ -79,11 +79,12 @@ class Machines(Burst):
         for run in [run_id] if run_id else self.runs():
             found += [f"namespace {path}" for path in Path("/run/netns").glob(f"*{run}*")]
             found += [f"group {path}" for path in Path("/sys/fs/cgroup").glob(f"**/*{run}*")]
-            found += [f"process {pid}" for pid in _processes(f"{run}/")]
+            found += [f"process {pid}" for pid in processes(f"{run}/")]
         return found
 
 
-def _processes(mark: str) -> Iterator[int]:
+def processes(mark: str) -> Iterator[int]:
+    """Those in a control group whose path has the mark in it."""
     for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             state = Path(f"/proc/{entry}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
@@ -111,7 +112,7 @@ def burst(tmp_path: Path) -> Iterator[Machines]:
     user = Machines(folder, machines, tmp_path / "state")
     yield user
     for run in user.runs():
-        for pid in _processes(f"{run}/"):
+        for pid in processes(f"{run}/"):
             os.kill(pid, signal.SIGKILL)
         for space in Path("/run/netns").glob(f"*{run}*"):
             subprocess.run(["ip", "netns", "delete", space.name], check=False, capture_output=True)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from tests.e2e.conftest import HELLO
 from tests.machines.conftest import Machines
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
@@ -46,6 +48,17 @@ cat /etc/burst-setup
 """
 
 
+GPU = """\
+version: 1
+name: gpu
+target: nspawn
+groups:
+  gpu: {needs: {cores: 1, memory: 1GiB, gpus: 4, gpu: [L4]}, nodes: 1}
+jobs:
+  two: {command: "echo $CUDA_VISIBLE_DEVICES > out.txt", gpus: 2, outputs: [out.txt]}
+"""
+
+
 def write(burst: Machines, target: str = "nspawn") -> None:
     burst.write(
         {
@@ -78,3 +91,31 @@ def test_from_file_to_receipt(burst: Machines, image: str, cloud: str) -> None:
     (phases,) = [event["message"] for event in told if event["kind"] == "machines.phases"]
     for phase in ("boot", "name", "expiry", "packages", "filesystems", "setup", "join", "slurmctld", "login"):
         assert f" {phase} " in phases, phases
+
+
+def test_lammps_by_mpi_over_two_machines(burst: Machines) -> None:
+    """Written for AWS; the packages are installed on each machine as a cloud's would be."""
+    shutil.copytree(EXAMPLES / "lammps", burst.folder, dirs_exist_ok=True)
+    receipt = burst.receipt("run", "-t", "nspawn", "--results", "r")
+    assert receipt["jobs"]["melt"]["nodes"] == ["cpu-1", "cpu-2"]
+    told = json.loads((burst.folder / "r/check/check.json").read_text())
+    assert all(told["checks"].values())
+    assert (told["values"]["ranks"], told["values"]["nodes"]) == (2, 2)
+    assert told["values"]["temperature"] == pytest.approx(0.698, abs=0.01)
+    assert burst.left() == []
+
+
+def test_a_stock_image_gets_slurm_from_its_user_data(burst: Machines) -> None:
+    """As on a cloud: nothing of a cluster is in the image, and the phase `packages` has everything to do."""
+    burst.write({"burst.yaml": HELLO.replace("nodes: 2", "nodes: 1")})
+    burst.rehearse("image: bookworm\nplain: true")
+    receipt = burst.receipt("run", "-t", "nspawn", "--results", "r")
+    assert receipt["jobs"]["hello"]["state"] == "COMPLETED"
+    assert burst.left() == []
+
+
+def test_gpus_are_counted_and_handed_out(burst: Machines) -> None:
+    burst.write({"burst.yaml": GPU})
+    receipt = burst.receipt("run", "--results", "r")
+    assert receipt["jobs"]["two"]["state"] == "COMPLETED"
+    assert (burst.folder / "r/two/out.txt").read_text() == "0,1\n"
