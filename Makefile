@@ -39,8 +39,15 @@ packages-installed:
 demo: setup
 	$(BIN)/burst run examples/hello/burst.yaml
 
+# Machines mostly wait for one another to boot: two clusters at a time, which is what two cores and the usual
+# fs.inotify.max_user_instances have room for.
 test: setup-dev
+ifeq ($(PYTEST_ARGS),)
+	$(BIN)/python -m pytest tests/unit tests/e2e
+	$(BIN)/python -m pytest tests/machines -n 2 --dist worksteal
+else
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+endif
 
 lint: setup
 	$(BIN)/ruff check .

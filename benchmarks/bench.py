@@ -21,6 +21,7 @@ from pathlib import Path
 
 import big
 import files
+import machines
 import start
 import trivial
 from measure import Figure, Place, burst, environment, table
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "start": start.figures,
     "trivial": trivial.figures,
     "big": big.figures,
+    "machines": machines.figures,
 }
 
 

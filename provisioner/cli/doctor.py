@@ -19,12 +19,15 @@ def command(ctx: click.Context, output: str) -> None:
     from provisioner.lifecycle.overview import health
     from provisioner.report.terminal import finding_lines
 
-    findings = health()
+    found = health()
     if output == "json":
-        click.echo(json.dumps({"findings": [f.model_dump(mode="json") for f in findings]}, indent=2))
+        told = {target: [f.model_dump(mode="json") for f in findings] for target, findings in found.items()}
+        click.echo(json.dumps({"findings": told["local"], "targets": told}, indent=2))
     else:
-        for line in finding_lines(findings):
-            click.echo(line)
-        if not errors(findings):
-            click.echo("this machine can run clusters (target local)")
-    ctx.exit(int(ExitCode.REFUSED) if errors(findings) else 0)
+        for target, findings in found.items():
+            can = "cannot run clusters yet" if errors(findings) else "can run clusters"
+            click.echo(f"this machine {can} (target {target})")
+            for line in finding_lines(findings):
+                click.echo(f"  {line}")
+    # The others are for whoever wants them.
+    ctx.exit(int(ExitCode.REFUSED) if errors(found["local"]) else 0)

@@ -8,7 +8,8 @@ from provisioner import clock
 from provisioner.findings import Finding
 from provisioner.lifecycle import state
 from provisioner.lifecycle.sweep import dead
-from provisioner.targets.local.checks import programs
+from provisioner.targets.local import checks as local
+from provisioner.targets.nspawn import checks as nspawn
 from provisioner.targets.registry import REGISTRY, open_target
 
 
@@ -37,6 +38,6 @@ def overview() -> list[dict[str, str]]:
     return rows
 
 
-def health() -> tuple[Finding, ...]:
-    """What is missing on this machine for the target local."""
-    return programs()
+def health() -> dict[str, tuple[Finding, ...]]:
+    """What is missing on this machine, for each target that makes clusters on it."""
+    return {"local": local.programs(), "nspawn": (*nspawn.rights(), *nspawn.programs())}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -78,9 +79,14 @@ class Machines(Burst):
         found += [f"mount {line}" for line in Path("/proc/self/mountinfo").read_text().splitlines() if str(self.machines) in line]
         for run in [run_id] if run_id else self.runs():
             found += [f"namespace {path}" for path in Path("/run/netns").glob(f"*{run}*")]
-            found += [f"group {path}" for path in Path("/sys/fs/cgroup").glob(f"**/*{run}*")]
+            found += [f"group {path}" for path in _groups(run)]
             found += [f"process {pid}" for pid in processes(f"{run}/")]
         return found
+
+
+def _groups(run: str) -> list[Path]:
+    """A run's control groups, where any version has them: below the top, or below one of the hierarchies."""
+    return [path for pattern in (f"*{run}*", f"*/*{run}*") for path in Path("/sys/fs/cgroup").glob(pattern)]
 
 
 def processes(mark: str) -> Iterator[int]:
@@ -116,11 +122,10 @@ def burst(tmp_path: Path) -> Iterator[Machines]:
             os.kill(pid, signal.SIGKILL)
         for space in Path("/run/netns").glob(f"*{run}*"):
             subprocess.run(["ip", "netns", "delete", space.name], check=False, capture_output=True)
-        for group in sorted(Path("/sys/fs/cgroup").glob(f"**/*{run}*/**/"), reverse=True):
-            try:
-                group.rmdir()
-            except OSError:
-                continue
+        for top in _groups(run):
+            for group, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):
+                    os.rmdir(group)
     shutil.rmtree(machines, ignore_errors=True)
 
 

@@ -20,7 +20,8 @@ from provisioner.design.model import Design, Run
 from provisioner.files import packaged
 from provisioner.slurm.conf import Site
 from provisioner.spec.model import Spec, TargetRef
-from provisioner.targets.nspawn import plan
+from provisioner.targets.nspawn import images, plan
+from tests.machines.conftest import why_not
 
 BIG = """
 version: 1
@@ -58,17 +59,30 @@ def said(*command: str) -> str:
     return done.stdout
 
 
+@pytest.fixture(params=["here", "trixie"])
+def checker(request: pytest.FixtureRequest) -> list[str]:
+    """cloud-init as it is here (22.4 on Debian 12), and the one of Debian 13 (25.1), which is stricter."""
+    if request.param == "here":
+        return ["cloud-init"]
+    if why := why_not():
+        pytest.skip(why)
+    return ["systemd-nspawn", "--quiet", "--read-only", "--register=no", "--keep-unit", f"--directory={images.base('trixie')}"]
+
+
 @cloud_init
 @pytest.mark.parametrize("site", [Site(), CONTAINER], ids=["cloud", "container"])
 @pytest.mark.parametrize(("text", "setup"), [(BIG, "echo é\techo\r\n"), (SMALL, None)], ids=["big", "small"])
 @pytest.mark.parametrize("role", ["head", "compute", "login"])
-def test_cloud_init_takes_the_user_data(role: Role, text: str, setup: str | None, site: Site, tmp_path: Path) -> None:
+def test_cloud_init_takes_the_user_data(
+    checker: list[str], role: Role, text: str, setup: str | None, site: Site, tmp_path: Path
+) -> None:
     file = tmp_path / "user-data"
     made = design(text)
     seam = plan.seam(made) if site.contained else over_nfs(made, site.controller)
     filled = secrets.fill(user_data.render(made, role, setup=setup, site=site, seam=seam), SECRETS)
     file.write_text(filled, encoding="utf-8")
-    answer = said("cloud-init", "schema", "--config-file", str(file))
+    inside = [] if checker == ["cloud-init"] else [f"--bind-ro={tmp_path}:/mnt", "cloud-init"]
+    answer = said(*checker, *inside, "schema", "--config-file", "/mnt/user-data" if inside else str(file))
     assert "Valid" in answer
     assert "deprecated" not in answer.lower()
 

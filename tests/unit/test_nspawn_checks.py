@@ -55,6 +55,8 @@ def _machine(monkeypatch: pytest.MonkeyPatch, folder: Path, mounts: Mounts) -> N
     for name in ("machines", "images"):
         (folder / name).mkdir()
     (folder / "keyring").touch()
+    (folder / "instances").write_text("1000\n")
+    monkeypatch.setattr(checks, "_INSTANCES", folder / "instances")
     monkeypatch.setattr(checks, "_KEYRING", folder / "keyring")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
@@ -149,6 +151,24 @@ def test_a_filesystem_that_exists_elsewhere_cannot_be_mounted() -> None:
     finding = only("filesystems: {/shared: {}, /fsx: {type: lustre}, /old: {id: fs-0123}}\n")
     assert (finding.code, finding.level) == ("filesystem", Level.ERROR)
     assert "/old is fs-0123" in finding.message
+
+
+def test_a_systemd_without_inotify_does_not_boot(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr(checks, "_taken", lambda: 100)
+    (folder / "instances").write_text("128\n")
+    finding = only("login: {nodes: 1}\n")
+    assert (finding.code, finding.level) == ("inotify", Level.ERROR)
+    assert "4 machines need 32 inotify instances; 28 of 128 are left" in finding.message
+    assert finding.fix == "sysctl -w fs.inotify.max_user_instances=1024"
+    assert found() == (), "24 are enough for three"
+
+
+def test_elastic_nodes_may_never_be_needed_all_at_once(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+    monkeypatch.setattr(checks, "_taken", lambda: 105)
+    (folder / "instances").write_text("128\n")
+    asked, decided = Rehearsal(), design(FILE.replace("nodes: 2", "nodes: {min: 0, max: 2}"), "nspawn")
+    (finding,) = checks.preflight(decided, None, plan.site(asked.image), plan.seam(decided), asked)
+    assert (finding.code, finding.level) == ("inotify", Level.WARNING)
 
 
 @pytest.mark.parametrize("full", ["machines", "images"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import tempfile
@@ -32,18 +33,21 @@ PROGRAMS = (
 _KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # A systemd with a slurmd idles at some 40 MB; beyond this the host is busy with daemons alone.
 MAX_MACHINES = 64
+# A booted systemd has five, dbus and logind one each; udev and others have some for a moment.
+_INSTANCES_EACH = 8
+_INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 _LEAST_DISK = 2 * units.GIB
 
 
 def preflight(design: Design, setup: str | None, site: Site, seam: Seam, asked: Rehearsal) -> tuple[Finding, ...]:
     """Everything at once."""
-    if os.geteuid() != 0:
-        message = "machines under systemd-nspawn need root"
-        return (error("root", message, 'sudo "$(command -v burst)" run FILE -t nspawn; or rehearse with -t local'),)
+    if rights():
+        return rights()
     return (
         *programs(),
         *_image(asked),
         *_machines(design),
+        *_inotify(design),
         *host.shared(design),
         *_way_out(),
         *_filesystems(design),
@@ -52,6 +56,14 @@ def preflight(design: Design, setup: str | None, site: Site, seam: Seam, asked: 
         *_user_data(design, setup, site, seam),
         *_faults(design, asked),
     )
+
+
+def rights() -> tuple[Finding, ...]:
+    """Whether whoever calls may do it."""
+    if os.geteuid() == 0:
+        return ()
+    fix = 'sudo "$(command -v burst)" run FILE -t nspawn; or rehearse with -t local'
+    return (error("root", "machines under systemd-nspawn need root", fix),)
 
 
 def programs() -> tuple[Finding, ...]:
@@ -74,6 +86,30 @@ def _machines(design: Design) -> list[Finding]:
     if total <= MAX_MACHINES:
         return []
     return [error("nodes", f"{total} machines: {MAX_MACHINES} is the most here", "lower groups.*.nodes for the rehearsal")]
+
+
+def _inotify(design: Design) -> list[Finding]:
+    """A systemd that gets no inotify instance ends at once; all machines share what this host's root may have."""
+    limit, taken = int(_INSTANCES.read_text()), _taken()
+    head = 1 + (design.login.nodes if design.login else 0)
+    found: list[Finding] = []
+    for say, machines in ((error, head + len(design.fixed)), (warning, head + sum(group.max for group in design.groups))):
+        wanted = taken + machines * _INSTANCES_EACH
+        if wanted > limit and not found:
+            needed = f"{machines} machines need {machines * _INSTANCES_EACH} inotify instances"
+            message = f"{needed}; {limit - taken} of {limit} are left"
+            found.append(say("inotify", message, f"sysctl -w fs.inotify.max_user_instances={max(1024, 2 * wanted)}"))
+    return found
+
+
+def _taken() -> int:
+    """inotify instances of root's processes (inotify(7)); those of processes that end meanwhile do not count."""
+    taken = 0
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            files = f"/proc/{entry}/fd"
+            taken += sum(os.readlink(f"{files}/{name}") == "anon_inode:inotify" for name in os.listdir(files))
+    return taken
 
 
 def _way_out() -> list[Finding]:
