@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from provisioner import clock
 from provisioner.design.model import Design, Output
-from provisioner.errors import NotCreated
+from provisioner.errors import BurstError, NotCreated
 from provisioner.events import Events
 from provisioner.executor.base import Executor
 from provisioner.executor.process import CommandFailed
@@ -18,7 +19,7 @@ from provisioner.jobs.collect import Collected, collect
 from provisioner.jobs.follow import Follower, Show
 from provisioner.jobs.model import Submitted
 from provisioner.jobs.submit import SubmitFailed, submit_all
-from provisioner.jobs.watch import Watch
+from provisioner.jobs.watch import ClusterLost, Watch
 from provisioner.lifecycle.record import Record
 from provisioner.slurm import ask
 from provisioner.targets.base import Inventory, Target
@@ -26,6 +27,8 @@ from provisioner.units import count, show_size
 
 # A cancelled job has Slurm's KillWait between SIGTERM and SIGKILL, and then its end must be told.
 _CANCEL_SECONDS = 15
+# A head that does not answer for so many seconds is not asked for outputs any more.
+_REACH = 20.0
 
 
 @dataclass
@@ -37,6 +40,8 @@ class Cluster:
     executor: Executor
     # What the jobs' own watch knew last; None where this client did not watch.
     watch: Watch | None = None
+    # The head did not answer for so long that it was given up.
+    lost: bool = False
 
     def heal(self, names: Sequence[str], events: Events) -> None:
         """Make nodes that died anew, where they were always there; elastic ones are handed back to Slurm, who asks."""
@@ -83,6 +88,9 @@ def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], sh
                 deadline(record.design),
                 lambda name: courier.submit(_gather_early, cluster, record, submitted[name], watch) if bring else None,
             )
+        except ClusterLost:
+            cluster.lost = True
+            raise
         finally:
             if follower is not None:
                 with contextlib.suppress(CommandFailed):
@@ -107,7 +115,7 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
     if cluster.watch is not None and cluster.watch.over():
         watch.tasks = cluster.watch.tasks
     else:
-        watch.look()
+        _insist(cluster, lambda: watch.look() or bool(watch.tasks) or not submitted)
     if submitted and not watch.tasks:
         record.found(error("slurm", "slurmctld could not be asked how the jobs ended", "its outputs were collected all the same"))
     elif not watch.over() and not running:
@@ -116,6 +124,24 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
     for job in record.design.jobs:
         if job.name in submitted and job.name not in record.jobs and not (running and not watch.is_over(job.name)):
             _gather_one(cluster, record, submitted[job.name], watch)
+
+
+def _insist(cluster: Cluster, asked: Callable[[], bool]) -> None:
+    """Until it is answered: a line that drops for a moment costs nobody their outputs. Raises what the last try raised.
+
+    A head that was given up is tried once.
+    """
+    until = clock.monotonic() + (0 if cluster.lost else _REACH)
+    while True:
+        last = clock.monotonic() >= until
+        cluster.lost |= last
+        try:
+            if asked() or last:
+                return
+        except CommandFailed as problem:
+            if problem.status is not None or last:
+                raise
+        clock.sleep(0.5)
 
 
 def _gather_early(cluster: Cluster, record: Record, job: Submitted, watch: Watch) -> None:
@@ -127,12 +153,20 @@ def _gather_early(cluster: Cluster, record: Record, job: Submitted, watch: Watch
 
 
 def _gather_one(cluster: Cluster, record: Record, job: Submitted, watch: Watch) -> None:
-    try:
+    collected, tail = Collected(), ""
+
+    def bring() -> bool:
+        nonlocal collected, tail
         collected, tail = _collected(cluster, record, job, watch)
+        return True
+
+    try:
+        _insist(cluster, bring)
     except Exception as problem:
         # One job's trouble must not cost the others their outputs.
         collected, tail = _nothing(record.design.job(job.name).outputs), ""
-        record.found(error("output", f"{job.name}: its outputs could not be collected: {problem}"))
+        why = f" ({problem.why})" if isinstance(problem, BurstError) and problem.why else ""
+        record.found(error("output", f"{job.name}: its outputs could not be collected: {problem}{why}"))
     _keep(record, job, watch, collected, tail)
 
 

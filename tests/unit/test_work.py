@@ -205,3 +205,41 @@ def test_the_watch_heals_what_dies(run: Run) -> None:
     assert run.target.calls == [("launch", "cpu-1")]
     assert [event.kind for event in run.events if event.kind in ("node.dead", "heal.failed")] == ["node.dead", "heal.failed"]
     assert {job.state for job in run.record.jobs.values()} == {"COMPLETED"}
+
+
+def test_a_line_that_drops_in_the_end_is_asked_again(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in run.submitted:
+        run.ends(name)()
+    tried, once = [], run.head.python
+
+    def dropping(*request: Any) -> Any:
+        tried.append(request)
+        if len(tried) < 4:
+            raise CommandFailed(["python3"], None, "", "the connection went down")
+        return once(*request)
+
+    monkeypatch.setattr(run.head, "python", dropping)
+    with clock.use(Planned({}, BEGUN)):
+        work.gather(run.cluster, run.record)
+    assert [run.record.jobs[name].missing for name in run.submitted] == [(), ()]
+    assert run.record.findings == []
+
+
+@pytest.mark.parametrize(("lost", "least", "most"), [(False, 20, 22), (True, 0, 1)])
+def test_a_head_that_is_gone_is_asked_for_so_long(
+    run: Run, monkeypatch: pytest.MonkeyPatch, lost: bool, least: int, most: int
+) -> None:
+    for name in run.submitted:
+        run.ends(name)()
+
+    def gone(*request: Any) -> Any:
+        raise CommandFailed(["python3"], None, "", "no route to host")
+
+    monkeypatch.setattr(run.head, "python", gone)
+    run.cluster.lost = lost
+    with clock.use(Planned({}, BEGUN)):
+        began = clock.now()
+        work.gather(run.cluster, run.record)
+        assert least <= clock.now() - began <= most
+    assert all("no route to host" in finding.message for finding in run.record.findings if finding.code == "output")
+    assert [run.record.jobs[name].missing for name in run.submitted] == [("log",), ("log",)]
