@@ -20,11 +20,11 @@ failed() { # NAME STATUS
   /opt/burst/report.sh 120
 }
 
-tell() { # in the background: a phase waits for nobody
-  /opt/burst/report.sh "$1" </dev/null >/dev/null 2>&1 &
+tell_if_last() { # NAME; a role's last phase. In the background: nothing waits for it
+  case $1 in join | slurmctld | login) /opt/burst/report.sh 30 </dev/null >/dev/null 2>&1 & ;; esac
 }
 
-keep_telling() { # what takes long is told with the end of its log
+keep_telling() { # what takes long is told with the end of its log; what does not, with what comes after it
   while sleep 5; do /opt/burst/report.sh 0; done
 }
 
@@ -33,13 +33,12 @@ phase() { # NAME COMMAND [ARGUMENT…]
   shift
   report "$name" begin
   echo "$name" >"$state/phase"
-  tell 0
   keep_telling </dev/null >/dev/null 2>&1 &
   teller=$!
   "$@" >"$logs/$name.log" 2>&1 </dev/null || status=$?
   kill "$teller"
   report "$name" end "$status"
-  if [ "$status" -eq 0 ]; then tell 30; else failed "$name" "$status"; fi
+  if [ "$status" -eq 0 ]; then tell_if_last "$name"; else failed "$name" "$status"; fi
   return "$status"
 }
 
