@@ -6,8 +6,7 @@ import ast
 import gzip
 import json
 from pathlib import Path
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from typing import TYPE_CHECKING
 
 import provisioner.launch
 from provisioner import clock
@@ -19,6 +18,9 @@ from provisioner.files import packaged
 from provisioner.findings import Finding, error, warning
 from provisioner.slurm import conf
 from provisioner.units import KIB, show_size
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 # EC2 takes 16 KiB before base64, and cloud-init unpacks gzip itself (EC2 user guide, "Run commands on your Linux
 # instance at launch"). GCP and Azure take more (256 and 64 KiB): what fits here fits everywhere.
@@ -60,6 +62,9 @@ def render(design: Design, role: Role, *, setup: str | None, site: conf.Site, se
 
 
 def _environment() -> Environment:
+    # Here: `list` and `sweep` open every target, and render nothing.
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
     environment = Environment(
         loader=FileSystemLoader(packaged("cloud-init")),
         autoescape=select_autoescape(enabled_extensions=()),
