@@ -1,5 +1,5 @@
-"""Ready means proven: slurmctld answers, every node that is always there is idle, a probe ran on each of them and
-wrote to every mount."""
+"""Ready means proven: slurmctld answers, every node that is always there is idle, the head and login nodes have told of
+their last phase, a probe ran on each fixed node and wrote to every mount."""
 
 from __future__ import annotations
 
@@ -51,13 +51,20 @@ class Readiness:
                 if not asked:
                     self._ask_for_the_first_jobs()
                     asked = True
-                if all(_is_ready(nodes.get(name)) for name in self._design.fixed):
+                if not self._missing(nodes):
                     return nodes
             except CommandFailed as problem:
                 said = problem.why
             self._give_up_early()
-        missing = [name for name in self._design.fixed if not _is_ready(nodes.get(name))] if asked else ["head"]
-        raise self._late(missing, said)
+        raise self._late(self._missing(nodes) if asked else ["head"], said)
+
+    def _missing(self, nodes: dict[str, NodeState]) -> list[str]:
+        """What is not ready. slurmctld may answer, and nodes join, before the head has come to its own end."""
+        missing = [name for name in self._design.fixed if not _is_ready(nodes.get(name))]
+        if not missing and self._inventory.reports:
+            told = self.look()
+            missing = [name for name in ("head", *self._inventory.logins) if name not in told or not told[name].done]
+        return missing
 
     def _ask_for_the_first_jobs(self) -> None:
         early = demanded(self._design)

@@ -40,6 +40,9 @@ def told(log: str = "", **phases: int | None) -> str:
     return "".join(json.dumps(line) + "\n" for line in lines)
 
 
+UP = {"head": told(boot=0, slurmctld=0), "login_1": told(boot=0, login=0)}
+
+
 class Starting:
     """A cluster that starts: `plan` has what happens so many seconds after its machines were launched."""
 
@@ -118,8 +121,28 @@ def test_each_machine_that_is_always_there_counts(starting: Starting, name: str)
 
 @pytest.mark.parametrize("name", ["cpu-3", "strange-1"])
 def test_a_machine_that_comes_later_does_not(starting: Starting, name: str) -> None:
-    starting.tell(**{name: told("words", boot=0, packages=1)})
-    assert starting.prove({10: lambda: starting.head.nodes.update(READY)}) == {name}
+    starting.tell(**UP, **{name: told("words", boot=0, packages=1)})
+    assert starting.prove({10: lambda: starting.head.nodes.update(READY)}) == {"head", "login-1", name}
+
+
+@pytest.mark.parametrize("late", ["head", "login_1"])
+def test_nodes_that_have_joined_are_not_enough(starting: Starting, late: str) -> None:
+    """The head serves its folders, and does what the file's software asks for, after its slurmctld answers."""
+    starting.head.nodes = dict(READY)
+    starting.tell(**{**UP, late: told(boot=0, filesystems=None)})
+    starting.prove({30: lambda: starting.tell(**UP)})
+    assert starting.took >= 30
+    assert [event.kind for event in starting.events][1:] == ["nodes.asked", "nodes.ready", "probe", "machines.phases"]
+
+
+def test_a_head_that_never_comes_to_its_end_is_named(starting: Starting) -> None:
+    starting.head.nodes = dict(READY)
+    starting.tell(**{**UP, "head": told("exporting\n", boot=0, filesystems=None)})
+    problem = starting.fails()
+    assert (problem.message, problem.why) == (
+        "head did not become ready within 120 s",
+        "head is in its phase filesystems\nexporting",
+    )
 
 
 def test_a_head_that_is_up_while_its_slurmctld_is_not_tells_who_failed(starting: Starting) -> None:
@@ -168,8 +191,8 @@ def test_a_head_that_nobody_reaches(starting: Starting) -> None:
 def test_a_head_that_comes_late_is_in_time(starting: Starting) -> None:
     starting.head.fails[""] = DEAF
     starting.head.nodes = dict(READY)
-    starting.tell(head=told(boot=0))
-    assert starting.prove({60: starting.head.fails.clear}) == {"head"}
+    starting.tell(**UP)
+    assert starting.prove({60: starting.head.fails.clear}) == {"head", "login-1"}
     assert 65 <= starting.took < 66, "for the nodes' last word, which does not come"
 
 
@@ -194,17 +217,19 @@ def test_what_is_known_stays_when_the_line_drops(starting: Starting) -> None:
 
 def test_a_line_that_drops_at_the_very_end_costs_no_cluster(starting: Starting) -> None:
     starting.head.nodes = dict(READY)
-    starting.head.fails["sh -c"] = DEAF
-    assert starting.prove() == set()
+    starting.tell(**UP)
+    # Told it has been once; then the nodes' last word is waited for.
+    assert starting.prove({1: lambda: starting.head.fails.update({"sh -c": DEAF})}) == {"head", "login-1"}
 
 
 def test_a_report_that_nobody_can_read_costs_no_cluster(starting: Starting) -> None:
-    starting.tell(cpu_1="{junk}\n" + told(boot=0))
-    assert starting.prove({3: lambda: starting.head.nodes.update(READY)}) == {"cpu-1"}
+    starting.tell(**UP, cpu_1="{junk}\n" + told(boot=0))
+    assert starting.prove({3: lambda: starting.head.nodes.update(READY)}) == {"head", "login-1", "cpu-1"}
 
 
 def test_a_probe_that_fails_saves_the_consoles(starting: Starting) -> None:
     starting.head.nodes = dict(READY)
+    starting.tell(**UP)
     starting.head.fails["srun"] = "/shared: Read-only file system"
     starting.target.consoles = {"cpu-1": "one", "cpu-2": "two"}
     problem = starting.fails()
