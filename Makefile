@@ -9,7 +9,7 @@ PACKAGES := slurmctld slurmd slurm-client munge libpmix-dev openmpi-bin bubblewr
 TEST_PACKAGES := lammps python3-sklearn python3-matplotlib cloud-init openssh-server busybox systemd-container mmdebstrap debian-archive-keyring iproute2 slirp4netns
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: setup setup-dev demo test lint bench docs lock clean
+.PHONY: setup setup-dev setup-clouds demo test lint bench docs lock clean
 
 setup: $(BIN)/burst
 
@@ -22,7 +22,14 @@ $(BIN)/burst: requirements.lock pyproject.toml
 	@touch $@
 	@$(BIN)/burst doctor
 
-setup-dev: setup
+# The clouds' SDKs, Pulumi's and what their tests need: about a gigabyte.
+setup-clouds: .venv/.clouds
+
+.venv/.clouds: $(BIN)/burst requirements-clouds.lock
+	$(BIN)/uv pip install --quiet --require-hashes --requirement requirements-clouds.lock
+	@touch $@
+
+setup-dev: setup-clouds
 	@$(MAKE) --no-print-directory packages-installed WANTED="$(TEST_PACKAGES)"
 
 # Installs only what is missing, so that it asks for no rights where nothing is.
@@ -43,13 +50,13 @@ demo: setup
 # fs.inotify.max_user_instances have room for.
 test: setup-dev
 ifeq ($(PYTEST_ARGS),)
-	$(BIN)/python -m pytest tests/unit tests/e2e
+	$(BIN)/python -m pytest tests/unit tests/stacks tests/engine tests/e2e
 	$(BIN)/python -m pytest tests/machines -n 2 --dist worksteal
 else
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 endif
 
-lint: setup
+lint: setup-clouds
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -66,6 +73,7 @@ docs: setup
 # Renews the lock from pyproject.toml.
 lock:
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev pyproject.toml --output-file requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --python-version 3.11 --group dev --group clouds --extra aws --extra gcp --extra azure --constraint requirements.lock pyproject.toml --output-file requirements-clouds.lock
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis bench.json

@@ -5,7 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Iterable
 
-_PLAIN = frozenset(string.ascii_letters + string.digits + "/._+-:")
+_PLAIN = frozenset(string.ascii_letters + string.digits + "/._+-:@")
 _ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t"}
 
 

@@ -12,6 +12,8 @@ Role = Literal["head", "compute", "login"]
 # Without netbase, `head` does not resolve from /etc/hosts on a minimal image.
 _EVERYWHERE = ("munge", "netbase", "slurm-client", "sudo")
 _DAEMON: dict[Role, tuple[str, ...]] = {"head": ("slurmctld",), "compute": ("slurmd",), "login": ()}
+# What a launch module needs beside the standard library.
+_LAUNCHERS = {"aws": ("python3-boto3",)}
 _WAY_IN = "openssh-server"
 
 
@@ -23,9 +25,11 @@ def packages(role: Role, site: Site, seam: Seam) -> tuple[str, ...]:
     if pmix(site):
         # Slurm's plugin opens the library when it is used: no package depends on it.
         names.append("libpmix2")
-    if role == "head" and seam.nfs and seam.served:
-        names.append("nfs-kernel-server")
-    if role != "head" and any(mount.type.startswith("nfs") for mount in seam.mounts):
+    if role == "head":
+        names.extend(_LAUNCHERS.get(seam.launcher.name, ()) if seam.launcher else ())
+        names.extend(("nftables", "apt-cacher-ng") if seam.behind_head else ())
+        names.extend(("nfs-kernel-server",) if seam.nfs and seam.served else ())
+    if any(mount.type.startswith("nfs") for mount in seam.mounted(role)):
         names.append("nfs-common")
     return tuple(names)
 

@@ -19,33 +19,52 @@ SHAPES = ("aws", "gcp", "azure")
 
 @dataclass(frozen=True)
 class Mount:
-    """A line of fstab(5)."""
+    """A line of fstab(5). `on_head` is whether the head mounts it too: what it serves itself it has.
+
+    `client` is the file of cloud-init/ that installs what mounts it, where no package of the distribution does.
+    """
 
     folder: str
     source: str
     type: str = "nfs4"
     # A head that is still starting refuses at once instead of after minutes (nfs(5), retry): mount.sh asks again.
     options: str = "hard,noatime,_netdev,retry=0"
+    on_head: bool = False
+    client: str = ""
 
 
 @dataclass(frozen=True)
 class Launcher:
-    """How the head makes and ends nodes: a module of `provisioner.launch` by name, and what it is told (no secret)."""
+    """How the head makes and ends nodes: a module of `provisioner.launch` by name, and what it is told (no secret).
+
+    `files` are path → content in base64 of what it needs beside that, which root alone may read.
+    """
 
     name: str
     told: Mapping[str, Any]
+    files: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Seam:
     """`shape` is the cloud whose metadata service answers; `served` are folders of the head's own disk that the
-    others mount, over NFS or as `mounts` have it; `launcher` is None where no node comes or goes by itself."""
+    others mount, over NFS or as `mounts` have it; `launcher` is None where no node comes or goes by itself.
+
+    `behind_head` is the address range whose machines reach the world through the head alone (NAT, and a cache of
+    packages there). With `first` the head launches the nodes that are always there, because no client of ours will.
+    """
 
     shape: str
     served: tuple[str, ...] = ()
     nfs: bool = True
     mounts: tuple[Mount, ...] = ()
     launcher: Launcher | None = field(default=None)
+    behind_head: str = ""
+    first: bool = False
+
+    def mounted(self, role: str) -> tuple[Mount, ...]:
+        """What a role mounts."""
+        return tuple(mount for mount in self.mounts if role != "head" or mount.on_head)
 
 
 def shape_of(design: Design) -> str:

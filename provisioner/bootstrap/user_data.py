@@ -52,6 +52,10 @@ def render(design: Design, role: Role, *, setup: str | None, site: conf.Site, se
         "slurm": conf.render(design, site),
         "launcher": None if seam.launcher is None else json.dumps(dict(seam.launcher.told), indent=1),
         "hosts": ",".join(conf.hostlist(group.name, 1, group.max) for group in design.groups),
+        "fixed": ",".join(conf.hostlist(group.name, 1, group.min) for group in design.groups if group.min),
+        "mounts": seam.mounted(role),
+        "clients": list(dict.fromkeys(mount.client for mount in seam.mounted(role) if mount.client)),
+        "behind_head": bool(seam.behind_head) and role == "compute",
         # systemd.time(7), "CALENDAR EVENTS".
         "expires": clock.utc(design.run.expires)[:19].replace("T", " ") + " UTC",
         "reports": phases.FOLDER,

@@ -10,7 +10,11 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class InstanceType:
-    """One type in one region. Memory in MiB, prices in USD an hour (None where none was found or there is none)."""
+    """One type in one region. Memory in MiB, prices in USD an hour (None where none was found or there is none).
+
+    `fabric` is what the type has for MPI beside ordinary networking: efa, tier1, rdma, infiniband or nothing; `cards` how
+    many network cards carry it.
+    """
 
     cloud: str
     name: str
@@ -21,6 +25,8 @@ class InstanceType:
     gpus: int
     gpu: str
     arch: str
+    fabric: str
+    cards: int
     on_demand: float | None
     spot: float | None
     as_of: str
@@ -74,6 +80,8 @@ def _row(row: dict[str, str]) -> InstanceType:
         gpus=int(row["gpus"]),
         gpu=row["gpu"],
         arch=row["arch"],
+        fabric=row["fabric"],
+        cards=int(row["cards"]),
         on_demand=float(row["on_demand_usd_h"]) if row["on_demand_usd_h"] else None,
         spot=float(row["spot_usd_h"]) if row["spot_usd_h"] else None,
         as_of=row["as_of"],

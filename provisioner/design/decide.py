@@ -11,6 +11,8 @@ from provisioner.findings import Finding, error, warning
 from provisioner.spec.model import Group, Job, Needs, Spec, TargetRef
 
 EMBEDDED = ("local", "nspawn")
+# Where a file that names no region is run.
+REGIONS = {"aws": "us-east-2", "gcp": "us-central1", "azure": "eastus"}
 # What a group is that says nothing of itself, and the least head.
 _PLAIN = Needs()
 _HEAD = Needs.model_validate({"cores": 2, "memory": "8GiB"})
@@ -29,14 +31,18 @@ def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) 
         run=run,
         name=spec.name,
         target=target.name,
-        region=target.region,
+        region=target.region or REGIONS.get(target.name),
         cloud=cloud,
         head=_head(spec.head.instance, "head", catalogue, cloud, target, found),
+        head_disk=spec.head.disk,
         login=_login(spec, catalogue, cloud, target, found),
         groups=groups,
         filesystems=tuple(
             model.Filesystem(mount=mount, type=fs.type, size=fs.size, id=fs.id) for mount, fs in spec.filesystems.items()
         ),
+        image=spec.image,
+        network=model.Network(**dict(spec.network)),
+        identity=model.Identity(**dict(spec.identity)),
         software=model.Software(packages=spec.software.packages, setup=spec.software.setup),
         jobs=tuple(_job(name, spec, by_name, found) for name in _order(spec)),
         ttl=spec.limits.ttl,
@@ -72,6 +78,7 @@ def _group(
         alternatives=known,
         spot=group.spot,
         fabric=group.fabric,
+        image=group.image,
     )
 
 
@@ -117,6 +124,8 @@ def _node(kind: InstanceType) -> model.Node:
         price=kind.on_demand,
         spot_price=kind.spot,
         arch=kind.arch,
+        fabric=kind.fabric,
+        cards=kind.cards,
     )
 
 

@@ -33,10 +33,15 @@ class Node(Part):
     price: float | None = None
     spot_price: float | None = None
     arch: str = "x86_64"
+    fabric: str = ""
+    cards: int = 0
 
 
 class Group(Part):
-    """A Slurm partition: nodes `<name>-1` … `<name>-<max>`, of which the first `min` are always there."""
+    """A Slurm partition: nodes `<name>-1` … `<name>-<max>`, of which the first `min` are always there.
+
+    `node` is what is true of all of `alternatives`, which are tried in order.
+    """
 
     name: str
     min: int
@@ -45,6 +50,7 @@ class Group(Part):
     alternatives: tuple[Node, ...] = ()
     spot: str
     fabric: str
+    image: str | None = None
 
     @property
     def fixed(self) -> tuple[str, ...]:
@@ -74,6 +80,24 @@ class Filesystem(Part):
 def slug(mount: str) -> str:
     """/shared → shared, /data/in → data-in, /data-in → data--in."""
     return mount.strip("/").replace("-", "--").replace("/", "-")
+
+
+class Network(Part):
+    """Where machines are: an existing network and subnet by id, or new ones. As spec/model.py has it."""
+
+    id: str | None = None
+    subnet: str | None = None
+    access: str = "public"
+    ssh_from: tuple[str, ...] = ()
+    egress: str = "head"
+
+
+class Identity(Part):
+    """What the head may do: a role is made, or an existing one taken by `id`, or neither."""
+
+    create: bool = True
+    id: str | None = None
+    boundary: str | None = None
 
 
 class Login(Part):
@@ -133,7 +157,7 @@ def working_life(ttl: int) -> int:
 
 
 class Design(Part):
-    """The whole decision. `jobs` are in an order in which each comes after what it needs; times in seconds.
+    """The whole decision. `jobs` are in an order in which each comes after what it needs; times in seconds, sizes in bytes.
 
     `cloud` is the one that the file was written for, whose habits a rehearsal on this machine takes on.
     """
@@ -145,9 +169,13 @@ class Design(Part):
     region: str | None
     cloud: str | None = None
     head: Node
+    head_disk: int = 50 * 2**30
     login: Login | None = None
     groups: tuple[Group, ...]
     filesystems: tuple[Filesystem, ...]
+    image: str | None = None
+    network: Network = Network()
+    identity: Identity = Identity()
     software: Software
     jobs: tuple[Job, ...]
     ttl: int

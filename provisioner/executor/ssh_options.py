@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,7 +35,9 @@ class Ssh:
     `known_hosts` has the head's pinned key: there is no trust on first use. With a port other than 22 its line begins
     with `[address]:port`. `control` is where the connection's socket is made: at most 90 bytes, for ssh makes it
     under a longer name first and unix(7) ends at 108. `via` is a command under which ssh is started, such as
-    ("ip", "netns", "exec", NAME).
+    ("ip", "netns", "exec", NAME); `proxy` is a command whose standard input and output are the way to the port, where the
+    cloud's tunnel is the way in (ssh_config(5), ProxyCommand). `alias` is the name under which the key is pinned, where
+    that is not the address.
     """
 
     user: str
@@ -44,6 +47,8 @@ class Ssh:
     control: Path
     port: int = 22
     via: tuple[str, ...] = ()
+    proxy: tuple[str, ...] = ()
+    alias: str = ""
 
     def argv(self, *arguments: str) -> list[str]:
         """The ssh command line up to its arguments."""
@@ -55,6 +60,10 @@ class Ssh:
             "Port": str(self.port),
             "User": self.user,
         }
+        if self.alias:
+            options["HostKeyAlias"] = self.alias
+        if self.proxy:
+            options["ProxyCommand"] = shlex.join(self.proxy).replace("%", "%%")
         return [*self.via, "ssh", "-F", "none", *(f"-o{name}={value}" for name, value in options.items()), *arguments]
 
 

@@ -1,6 +1,8 @@
 """Slurm's ResumeProgram and SuspendProgram, on every place:
 
-    python3 resume.py resume|suspend TOLD.json HOSTLIST
+    python3 resume.py resume|suspend|first TOLD.json HOSTLIST
+
+`first` is for the nodes that are always there, where no client makes them: slurmctld need not be up yet.
 
 TOLD has `launcher` (a module beside this file), `scontrol` (its command line), `env`, `again` (seconds after which nodes
 that there was no room for may be asked for once more) and for each group of nodes its `attempts`: [{"market",
@@ -26,21 +28,22 @@ Attempts = Sequence[dict[str, Any]]
 
 
 def first_to_be_had(launcher: Any, names: Sequence[str], attempts: Attempts, tell: Callable[[str], None]) -> dict[str, Any]:
-    """Make these nodes as the first attempt that has room for all of them says, and answer that attempt.
+    """Make these nodes as the first attempt that has room for all of them says, and answer that attempt, with what was
+    made in its `machines` (name → address).
 
     Raises what the last one raised; only where there is no room (`kind` CAPACITY) is that told and the next one tried.
     """
     for attempt in attempts[:-1]:
         try:
-            launcher.launch(names, attempt["template"], attempt["market"])
+            made = launcher.launch(names, attempt["template"], attempt["market"])
         except Exception as problem:
             if getattr(problem, "kind", "") != "CAPACITY":
                 raise
             tell(f"{','.join(names)}: {problem}")
         else:
-            return attempt
-    launcher.launch(names, attempts[-1]["template"], attempts[-1]["market"])
-    return attempts[-1]
+            return {**attempt, "machines": made}
+    made = launcher.launch(names, attempts[-1]["template"], attempts[-1]["market"])
+    return {**attempts[-1], "machines": made}
 
 
 class Cluster:
@@ -69,6 +72,15 @@ class Cluster:
             reason = f"{getattr(problem, 'kind', 'TRANSIENT')}: {problem}"
             _log(f"{','.join(names)}: {reason}")
             self._scontrol("update", f"nodename={','.join(names)}", "state=DOWN", f"reason={reason}")
+            return False
+        return True
+
+    def first(self, names: Sequence[str], attempts: Attempts) -> bool:
+        """Make them before anybody waits for them."""
+        try:
+            first_to_be_had(self._launcher, names, attempts, _log)
+        except Exception as problem:
+            _log(f"{','.join(names)}: {getattr(problem, 'kind', 'TRANSIENT')}: {problem}")
             return False
         return True
 
@@ -109,15 +121,18 @@ def main(verb: str, path: str, hosts: str) -> int:
     """What slurmctld calls."""
     cluster = Cluster(path)
     refused: list[str] = []
+    failed = False
     for names, attempts in cluster.groups(hosts):
         if verb == "suspend":
             cluster.suspend(names, attempts)
+        elif verb == "first":
+            failed = not cluster.first(names, attempts) or failed
         elif not cluster.resume(names, attempts):
             refused.extend(names)
     if refused:
         time.sleep(cluster.again)
         cluster.offer_again(refused)
-    return 1 if refused else 0
+    return 1 if refused or failed else 0
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -41,6 +42,14 @@ def _parsed(parse: Callable[[str], Any], example: str) -> Callable[[Any], Any]:
         return parse(value)
 
     return validate
+
+
+def _cidr(value: Any) -> str:
+    """A range of IPv4 addresses; one address is a range of one."""
+    try:
+        return str(ipaddress.IPv4Network(value, strict=False))
+    except (ValueError, TypeError) as problem:
+        raise ValueError(f"{value!r} is no range of IPv4 addresses: write it like 203.0.113.0/24") from problem
 
 
 def _mount(value: str) -> str:
@@ -123,6 +132,7 @@ Money = Annotated[
     BeforeValidator(_parsed(units.parse_money, "25 USD")),
     WithJsonSchema({"type": "string", "pattern": units.MONEY_PATTERN, "examples": ["25 USD"]}),
 ]
+Cidr = Annotated[str, BeforeValidator(_cidr), WithJsonSchema({"type": "string", "examples": ["203.0.113.0/24"]})]
 MountPoint = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": "^/[^/]"})]
 RelativePath = Annotated[str, AfterValidator(inside), WithJsonSchema({"type": "string"})]
 Array = Annotated[

@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 
 from provisioner.spec.fields import (
     Array,
+    Cidr,
     Duration,
     Environment,
     Money,
@@ -77,7 +78,7 @@ class Head(Part):
     """The machine that runs slurmctld and exports the shared folders."""
 
     instance: str = Field("auto", description="An instance type by the cloud's name; `auto` takes the cheapest that fits.")
-    disk: Size = Field(default=50 * 2**30, description="The head's disk.")
+    disk: Size = Field(default=50 * 2**30, description="The head's disk: the system's, and what it exports.")
 
 
 class Login(Part):
@@ -145,14 +146,61 @@ class Group(Part):
     fabric: Literal["auto", "never"] = Field(
         "auto", description="EFA, Tier_1 or InfiniBand with a placement group, where the type has it."
     )
+    image: str | None = Field(None, description="The nodes' image, by the cloud's id; otherwise the file's, or one is looked up.")
 
 
 class Filesystem(Part):
     """A folder that every node sees at the same path."""
 
-    type: Literal["nfs", "lustre"] = Field("nfs", description="`nfs` is exported by the head; `lustre` is the cloud's own.")
-    size: Size = Field(default=100 * 2**30, description="Its size.")
-    id: str | None = Field(None, description="An existing one, mounted and never deleted.")
+    type: Literal["nfs", "managed-nfs", "lustre", "bucket"] = Field(
+        "nfs",
+        description="`nfs` is exported by the head. The cloud's own: `managed-nfs` (EFS, Filestore, Azure Files), `lustre` "
+        "(FSx for Lustre, Google Cloud Managed Lustre, Azure Managed Lustre), `bucket` (S3, Cloud Storage, Blob Storage).",
+    )
+    size: Size = Field(default=100 * 2**30, description="Its size; EFS and buckets have none.")
+    id: str | None = Field(
+        None,
+        description="An existing one, mounted and never deleted, as its cloud names it; of any NFS server its HOST:/EXPORT.",
+    )
+
+
+class Network(Part):
+    """The network that machines are in, and who may reach the head."""
+
+    id: str | None = Field(
+        None, description="An existing one, by the id of the VPC (AWS, GCP) or VNet (Azure); a new one when left out."
+    )
+    subnet: str | None = Field(None, description="A subnet of the existing network.")
+    access: Literal["public", "tunnel"] = Field(
+        "public",
+        description="How the head is reached: over a public address, or without one through the cloud's own `tunnel` "
+        "(Session Manager, Identity-Aware Proxy, Bastion).",
+    )
+    ssh_from: Annotated[tuple[Cidr, ...], BeforeValidator(_listed), _Strings] = Field(
+        (), description="Address ranges that may reach the head's SSH; the caller's own address when left out."
+    )
+    egress: Literal["head", "gateway"] = Field(
+        "head",
+        description="How machines without a public address reach the world: through the head (free of charge), or a NAT "
+        "gateway of the cloud's (billed).",
+    )
+
+
+class Identity(Part):
+    """What the head may do in the cloud: make and end the nodes of its own run."""
+
+    create: bool = Field(True, description="Whether a role is made for the run; without one only fixed nodes are possible.")
+    id: str | None = Field(
+        None, description="An existing one: an instance profile (AWS), service account (GCP) or managed identity (Azure)."
+    )
+    boundary: str | None = Field(None, description="A permissions boundary for the role that is made (AWS).")
+
+
+def _identity(value: Any) -> Any:
+    """`identity: none` is a head that may do nothing; a word is an id."""
+    if isinstance(value, str):
+        return {"create": False} if value == "none" else {"id": value}
+    return value
 
 
 class Software(Part):
@@ -245,6 +293,13 @@ class Spec(Part):
     login: Login | None = Field(None, description="Machines to submit from beside the head; none when left out.")
     groups: Annotated[dict[Name, Group], Field(min_length=1)] = Field(description="The compute groups, by name.")
     filesystems: dict[MountPoint, Filesystem] = Field(default={}, description="Shared folders, by mount point.")
+    image: str | None = Field(
+        None, description="Every machine's image, by the cloud's id: Debian 12 or 13, or Ubuntu 24.04, with cloud-init."
+    )
+    network: Network = Field(default=Network(), description="The network, and who may reach the head.")
+    identity: Annotated[Identity, BeforeValidator(_identity)] = Field(
+        default=Identity(), description="What the head may do in the cloud; `none`, or the id of an existing identity."
+    )
     software: Software = Field(default=Software(), description="What nodes need beyond the image.")
     jobs: dict[Name, Job] = Field(default={}, description="The work, by name.")
     limits: Limits = Field(default=Limits(), description="When it ends.")

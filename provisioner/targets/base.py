@@ -21,12 +21,13 @@ class Part(BaseModel):
 
 
 class Resource(Part):
-    """Something that exists and belongs to a run. `id` is what its provider calls it."""
+    """Something that exists and belongs to a run. `id` is what its provider calls it, `region` where it is."""
 
     kind: str
     id: str
     name: str = ""
     billed: bool = False
+    region: str = ""
 
 
 class Inventory(Part):

@@ -39,7 +39,7 @@ name: small
 groups: {cpu: {nodes: 1}}
 """
 CONTAINER = Site(contained=True, version=(24, 11), address="10.0.0.2")
-SECRETS = secrets.Secrets("10.0.0.2", b"munge", "ssh-ed25519 AAAA client", "-----BEGIN…\n-----END…\n", "ssh-ed25519 AAAA head")
+KEYS = secrets.Keys(b"munge", "ssh-ed25519 AAAA client", "-----BEGIN…\n-----END…\n", "ssh-ed25519 AAAA head")
 PROGRAMS = sorted(packaged("cloud-init").glob("*.sh"))
 
 cloud_init = pytest.mark.skipif(
@@ -79,7 +79,7 @@ def test_cloud_init_takes_the_user_data(
     file = tmp_path / "user-data"
     made = design(text)
     seam = plan.seam(made) if site.contained else over_nfs(made, site.controller)
-    filled = secrets.fill(user_data.render(made, role, setup=setup, site=site, seam=seam), SECRETS)
+    filled = secrets.fill(user_data.render(made, role, setup=setup, site=site, seam=seam), KEYS, "10.0.0.2")
     file.write_text(filled, encoding="utf-8")
     inside = [] if checker == ["cloud-init"] else [f"--bind-ro={tmp_path}:/mnt", "cloud-init"]
     answer = said(*checker, *inside, "schema", "--config-file", "/mnt/user-data" if inside else str(file))

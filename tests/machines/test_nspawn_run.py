@@ -89,7 +89,7 @@ def test_from_file_to_receipt(burst: Machines, image: str, cloud: str) -> None:
     assert burst.left() == []
     told = [json.loads(line) for line in (results / "events.jsonl").read_text().splitlines()]
     (phases,) = [event["message"] for event in told if event["kind"] == "machines.phases"]
-    for phase in ("boot", "name", "expiry", "packages", "filesystems", "setup", "join", "slurmctld", "login"):
+    for phase in ("boot", "name", "expiry", "packages", "exports", "filesystems", "setup", "join", "slurmctld", "login"):
         assert f" {phase} " in phases, phases
 
 

@@ -65,6 +65,8 @@ def instance(name: str, **known: Any) -> InstanceType:
         "gpus": 0,
         "gpu": "",
         "arch": "x86_64",
+        "fabric": "",
+        "cards": 0,
         "on_demand": 1.0,
         "spot": None,
         "as_of": "2026",

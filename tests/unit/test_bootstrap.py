@@ -80,9 +80,9 @@ def test_golden(role: Role, snapshot: SnapshotAssertion) -> None:
 
 def test_head_runs_its_phases_in_order() -> None:
     commands = phases(rendered("head"))
-    assert list(commands) == [*("reports", "name", "expiry", "packages", "pmix", "filesystems", "software", "setup", "slurmctld")]
+    assert list(commands) == [*("reports", "name", "expiry", "packages", "pmix", "exports", "software", "setup", "slurmctld")]
     assert {"slurmctld", "nfs-kernel-server", "libpmix2", "munge"} <= set(commands["packages"])
-    assert commands["filesystems"] == ["/opt/burst/export.sh", "--nfs", "/home", "/shared"]
+    assert commands["exports"] == ["/opt/burst/export.sh", "--nfs", "/home", "/shared"]
     assert commands["software"] == ["/opt/burst/packages.sh", "lammps", "gnuplot-nox=5.4.4+dfsg1-2"]
     assert "BURST_ROLE=head" in commands["setup"]
 
@@ -134,17 +134,49 @@ def test_nothing_asked_for_nothing_done(role: Role) -> None:
     config = rendered(role, design, setup=None)
     first = ["reports", "name"] if role == "head" else ["name"]
     # The home folder is always there for all.
-    assert list(phases(config)) == [*first, "expiry", "packages", "pmix", "filesystems", LAST[role]]
+    shared = "exports" if role == "head" else "filesystems"
+    assert list(phases(config)) == [*first, "expiry", "packages", "pmix", shared, LAST[role]]
     assert not [path for path in written(config) if "setup" in path or "notice" in path or "resume" in path]
 
 
 def test_a_seam_without_nfs_binds_what_the_host_gives() -> None:
     bound = Seam(shape="gcp", served=("/home",), nfs=False, mounts=(Mount("/home", "/exports/home", "none", "bind"),))
     head, node = rendered("head", seam=bound), rendered("compute", seam=bound)
-    assert phases(head)["filesystems"] == ["/opt/burst/export.sh", "/home"]
+    assert phases(head)["exports"] == ["/opt/burst/export.sh", "/home"]
     assert written(node)["/opt/burst/fstab"] == "/exports/home /home none bind 0 0\n"
     assert not [name for config in (head, node) for name in phases(config)["packages"] if name.startswith("nfs")]
     assert "metadata.py gcp" in written(node)["/opt/burst/metadata"]
+
+
+def test_a_managed_filesystem_is_mounted_by_all_with_its_own_client() -> None:
+    lustre = Mount("/fsx", "fs-1@tcp:/abc", "lustre", "noatime,flock,_netdev", on_head=True, client="gateway.sh")
+    seam = Seam(shape="aws", served=("/home",), mounts=(Mount("/home", "head:/home"), lustre))
+    head, node = rendered("head", seam=seam), rendered("compute", seam=seam)
+    assert written(head)["/opt/burst/fstab"] == "fs-1@tcp:/abc /fsx lustre noatime,flock,_netdev 0 0\n"
+    assert phases(node)["filesystems"] == ["/opt/burst/mount.sh", "600", "/home", "/fsx"]
+    for config in (head, node):
+        assert list(phases(config)).index("gateway") < list(phases(config)).index("filesystems")
+
+
+def test_nodes_behind_the_head_wait_for_its_cache_and_ask_it() -> None:
+    seam = Seam(shape="aws", behind_head="10.77.0.0/16")
+    head, node = rendered("head", seam=seam), rendered("compute", seam=seam)
+    assert phases(head)["gateway"] == ["/opt/burst/gateway.sh", "10.77.0.0/16"]
+    assert {"nftables", "apt-cacher-ng"} <= set(phases(head)["packages"])
+    assert phases(node)["way-out"] == ["/opt/burst/wait-port.sh", "head", "3142", "600"]
+    assert list(phases(node)).index("way-out") < list(phases(node)).index("packages")
+    assert 'Acquire::http::Proxy "http://head:3142";\n' in written(node)["/etc/apt/apt.conf.d/98burst-cache"]
+    assert "/etc/apt/apt.conf.d/98burst-cache" not in written(head)
+
+
+def test_the_head_launches_the_first_nodes_where_no_client_will() -> None:
+    told = Launcher("nspawn", {"groups": {}}, {"/opt/burst/compute": "c2VjcmV0"})
+    head = rendered("head", seam=Seam(shape="aws", launcher=told, first=True))
+    assert phases(head)["first"] == ["/opt/burst/first", "cpu-1"]
+    assert "resume.py first " in written(head)["/opt/burst/first"]
+    secret = next(f for f in head["write_files"] if f["path"] == "/opt/burst/compute")
+    assert (secret["permissions"], secret["content"]) == ("0600", "c2VjcmV0")
+    assert "first" not in phases(rendered("head", seam=Seam(shape="aws", launcher=told)))
 
 
 def test_filesystems_of_others_are_not_exported() -> None:
@@ -153,7 +185,7 @@ def test_filesystems_of_others_are_not_exported() -> None:
         Filesystem(mount="/old", type="nfs", size=2**40, id="fs-0123"),
     )
     config = rendered("head", DESIGN.model_copy(update={"filesystems": others}))
-    assert phases(config)["filesystems"] == ["/opt/burst/export.sh", "--nfs", "/home"]
+    assert phases(config)["exports"] == ["/opt/burst/export.sh", "--nfs", "/home"]
 
 
 def test_the_head_launches_where_it_is_told_how() -> None:
@@ -182,10 +214,10 @@ def test_only_spot_nodes_wait_for_a_notice() -> None:
 @pytest.mark.parametrize("role", ROLES)
 def test_secrets_are_filled_in_last(role: Role) -> None:
     key = "-----BEGIN OPENSSH PRIVATE KEY-----\nabc\n-----END OPENSSH PRIVATE KEY-----\n"
-    told = secrets.Secrets("10.9.8.7", b"\0munge", "ssh-ed25519 AAAA client", key, "ssh-ed25519 AAAA head")
+    told = secrets.Keys(b"\0munge", "ssh-ed25519 AAAA client", key, "ssh-ed25519 AAAA head")
     assert "munge" not in repr(told)
     assert "PRIVATE" not in repr(told)
-    config = parsed(secrets.fill(text(role), told))
+    config = parsed(secrets.fill(text(role), told, "10.9.8.7"))
     assert "@" not in json.dumps([config.get("ssh_keys"), config["users"]])
     assert config["users"][0]["ssh_authorized_keys"] == ["ssh-ed25519 AAAA client"]
     assert next(f for f in config["write_files"] if f["path"] == "/etc/munge/munge.key")["content"] == "AG11bmdl"

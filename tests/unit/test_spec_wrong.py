@@ -35,7 +35,11 @@ def only(folder: Path, text: str) -> Finding:
             "did you mean 'optional'?",
         ),
         ("limits:\n  xyzzy: 1  # <<<", "limits.xyzzy", "known here: cost, ttl, idle"),
-        ("7: seven  # <<<", "7", "known here: version, name, target, head, login, groups, filesystems, software, jobs, limits"),
+        (
+            "7: seven  # <<<",
+            "7",
+            "known here: version, name, target, head, login, groups, filesystems, image, network, identity, software, jobs, limits",
+        ),
     ],
 )
 def test_an_unknown_key(folder: Path, text: str, key: str, fix: str) -> None:
@@ -119,7 +123,10 @@ def test_a_script_that_lies_elsewhere(folder: Path, text: str) -> None:
         ("filesystems:\n  shared: {size: 1GiB}  # <<<", "filesystems.shared: 'shared' is not a mount point"),
         ("filesystems:\n  //shared: {}  # <<<", "filesystems.//shared: '//shared' is not a mount point"),
         ("filesystems:\n  /usr/local: {}  # <<<", "filesystems./usr/local: '/usr/local' would hide the system's /usr"),
-        ("filesystems:\n  /shared: {type: gpfs}  # <<<", "filesystems./shared.type: 'gpfs': input should be 'nfs' or 'lustre'"),
+        (
+            "filesystems:\n  /shared: {type: gpfs}  # <<<",
+            "filesystems./shared.type: 'gpfs': input should be 'nfs', 'managed-nfs', 'lustre' or 'bucket'",
+        ),
         ("target: ec2  # <<<", "target: 'ec2' is not a target: one of local, nspawn, aws, gcp, azure"),
         ("target: local/here  # <<<", "target: 'local/here': local has no region 'here'"),
         ("target:\n- local\n- aws/  # <<<", "target.1: 'aws/': aws has no region ''"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import os
-import secrets as random
 import sys
 from pathlib import Path
 
@@ -13,11 +12,12 @@ import provisioner
 from provisioner import clock, files
 from provisioner.bootstrap import user_data
 from provisioner.bootstrap.needs import Role
-from provisioner.bootstrap.secrets import Secrets, fill
+from provisioner.bootstrap.secrets import fill
 from provisioner.design.model import Design, slug
 from provisioner.errors import Kind, NotCreated
 from provisioner.executor import process
 from provisioner.launch import nspawn as launcher
+from provisioner.targets import keys
 from provisioner.targets.base import Tagged
 from provisioner.targets.nspawn import cgroups, network, plan
 from provisioner.targets.nspawn.layout import Layout
@@ -31,36 +31,16 @@ def folder(layout: Layout, design: Design, state: Path) -> None:
     layout.root.mkdir(mode=0o700, parents=True)
     tagged = Tagged(run_id=design.run.id, owner=design.run.owner, expires=design.run.expires, state=str(state))
     files.write(layout.identity, tagged.model_dump_json(), durable=False)
-    layout.keys.mkdir(mode=0o700)
     for mount in plan.folders(design):
         (layout.exports / slug(mount)).mkdir(parents=True)
 
 
-def keys(layout: Layout) -> Secrets:
-    """New ones: the client's pair and the head's (Ed25519), and munge's."""
-    for name in ("client", "head"):
-        argv = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"burst {layout.run_id}", "-f", str(layout.keys / name)]
-        process.call(argv)
-    host = (layout.keys / "head.pub").read_text().strip()
-    files.write(layout.keys / "known_hosts", f"{network.HEAD} {host}\n", mode=0o600, durable=False)
-    private = (layout.keys / "head").read_text()
-    # It is the head's alone from here on.
-    (layout.keys / "head").unlink()
-    return Secrets(
-        address=network.HEAD,
-        munge_key=random.token_bytes(128),
-        authorized_key=(layout.keys / "client.pub").read_text().strip(),
-        host_key=private,
-        host_key_public=host,
-    )
-
-
 def write_user_data(layout: Layout, design: Design, setup: str | None, image: str) -> None:
     """For each role, compressed, as a cloud would be given it."""
-    told, site, seam = keys(layout), plan.site(image), plan.seam(design)
+    made, site, seam = keys.make(layout.keys, layout.run_id), plan.site(image), plan.seam(design)
     roles: tuple[Role, ...] = ("head", "compute", "login") if design.login else ("head", "compute")
     for role in roles:
-        text = fill(user_data.render(design, role, setup=setup, site=site, seam=seam), told)
+        text = fill(user_data.render(design, role, setup=setup, site=site, seam=seam), made, network.HEAD)
         files.write(layout.user_data(role), gzip.compress(text.encode(), 6, mtime=0), mode=0o600, durable=False)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.bootstrap.seam import HOME, USER, Launcher, Mount, Seam, served, shape_of
+from provisioner.design.decide import REGIONS
 from provisioner.design.model import Design, Group, slug
 from provisioner.slurm.conf import Site
 from provisioner.targets import host
@@ -18,7 +19,6 @@ from provisioner.targets.nspawn.layout import EXPORTS, Layout
 _MARKETS = {"never": ("on-demand",), "prefer": ("spot", "on-demand"), "only": ("spot",)}
 # Room is what the rehearsal says, and it may say otherwise soon.
 _AGAIN = 5.0
-_REGIONS = {"aws": "us-east-2", "gcp": "us-central1", "azure": "eastus"}
 
 
 def site(image: str) -> Site:
@@ -69,7 +69,7 @@ def provider(layout: Layout, design: Design, base: Path, *, way_out: bool) -> di
     return {
         "expires": design.run.expires,
         "shape": shape,
-        "region": design.region or _REGIONS[shape],
+        "region": design.region or REGIONS[shape],
         "tags": {"burst-run": design.run.id, "burst-owner": design.run.owner, "burst-expires": str(design.run.expires)},
         "base": str(base),
         "served": {mount: str(layout.exports / slug(mount)) for mount in folders(design)},

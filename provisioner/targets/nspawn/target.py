@@ -18,7 +18,7 @@ from provisioner.executor.ssh import Ssh, SshExecutor
 from provisioner.findings import Finding
 from provisioner.launch import nspawn as launcher
 from provisioner.launch.resume import Attempts, first_to_be_had
-from provisioner.targets import host
+from provisioner.targets import host, keys
 from provisioner.targets.base import Inventory, Resource, Tagged
 from provisioner.targets.nspawn import cgroups, checks, images, making, network, plan, rehearsal, removal
 from provisioner.targets.nspawn.layout import Layout, runs_folder
@@ -115,6 +115,7 @@ class NspawnTarget:
             known_hosts=layout.keys / "known_hosts",
             control=layout.control,
             via=network.inside(layout),
+            alias=keys.ALIAS,
         )
         return SshExecutor(ssh, json.loads(inventory.place["environment"]), f"{HOME}/{USER}")
 

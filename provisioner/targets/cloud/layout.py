@@ -1,0 +1,67 @@
+"""What this machine keeps of a run on a cloud: one folder in the user's data folder, which nobody else can look into."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from platformdirs import user_data_path
+
+
+def runs_folder() -> Path:
+    """$XDG_DATA_HOME/burst/clouds, by default ~/.local/share/burst/clouds."""
+    return user_data_path("burst") / "clouds"
+
+
+def backend_folder() -> Path:
+    """Where Pulumi's state is unless PULUMI_BACKEND_URL says otherwise: beside the runs, one backend for all."""
+    return user_data_path("burst") / "pulumi"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The paths of one run."""
+
+    root: Path
+
+    @property
+    def run_id(self) -> str:
+        return self.root.name
+
+    @property
+    def identity(self) -> Path:
+        """Who and where: `Kept` of target.py."""
+        return self.root / "identity.json"
+
+    @property
+    def program(self) -> Path:
+        """The Pulumi project, copied from stacks/CLOUD: what made a run is what ends it."""
+        return self.root / "program"
+
+    @property
+    def passphrase(self) -> Path:
+        """What the secrets in Pulumi's state are encrypted with (0600)."""
+        return self.root / "passphrase"
+
+    @property
+    def keys(self) -> Path:
+        """`client` (SSH), `client.pub`, `known_hosts`."""
+        return self.root / "keys"
+
+    @property
+    def compute(self) -> Path:
+        """A compute node's user-data (0600), where no template in the cloud keeps it."""
+        return self.root / "compute.b64"
+
+    @property
+    def control(self) -> Path:
+        """The socket of the SSH connection: its path has 90 bytes at most, so it is not below a home folder."""
+        return Path(tempfile.gettempdir()) / f"burst-ssh-{os.getuid()}" / self.run_id
+
+
+def remembered() -> list[Layout]:
+    """Every run on a cloud that this machine knows of."""
+    folder = runs_folder()
+    return [Layout(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []

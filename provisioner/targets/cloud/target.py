@@ -1,0 +1,268 @@
+"""The contract of targets/base.py, kept by a Pulumi stack and the cloud's own API."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import shutil
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from provisioner import files
+from provisioner.bootstrap import user_data
+from provisioner.bootstrap.needs import Role
+from provisioner.bootstrap.seam import HOME, USER, over_nfs
+from provisioner.design.model import Design
+from provisioner.errors import BurstError, Kind, NotCreated
+from provisioner.events import Events
+from provisioner.executor.ssh import Ssh, SshExecutor
+from provisioner.findings import Finding, error
+from provisioner.launch.resume import Attempts, first_to_be_had
+from provisioner.stack.site import SITE
+from provisioner.targets import keys
+from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.cloud import caller, engine
+from provisioner.targets.cloud.inventory import inventory
+from provisioner.targets.cloud.layout import Layout, remembered, runs_folder
+from provisioner.targets.cloud.place import Place
+from provisioner.units import count
+
+# A cloud's machine takes a minute or two to boot, and then installs what its image has not.
+_PATIENCE = 900.0
+
+
+class Kept(Tagged):
+    """What identity.json has: a run by its tags, where it is, and the address ranges that SSH was opened to by itself."""
+
+    target: str
+    region: str
+    allowed: tuple[str, ...] = ()
+
+
+class _Authorised:
+    """A launch module with the caller's session; the head's own callers have none."""
+
+    def __init__(self, place: Place, session: Any, layout: Layout) -> None:
+        self._place, self._session, self._layout = place, session, layout
+
+    def launch(self, names: Sequence[str], template: dict[str, Any], market: str) -> dict[str, str]:
+        if "custom_data" in template:
+            # The head has it elsewhere.
+            template = {**template, "custom_data": str(self._layout.compute)}
+        made: dict[str, str] = self._place.launcher.launch(names, template, market, self._session)
+        return made
+
+
+class CloudTarget:
+    """A cloud. `place` is which."""
+
+    def __init__(self, place: Place) -> None:
+        self.name = place.name
+        self._place = place
+        self._sessions: dict[str, Any] = {}
+        # Where runs are whose folder has gone.
+        self._regions: dict[str, str] = {}
+
+    @property
+    def patience(self) -> float:
+        return _PATIENCE
+
+    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
+        found = [*engine.findings(), *_user_data(design, folder)]
+        try:
+            session = self._session(_region(design))
+        except BurstError as problem:
+            return (*found, error("credentials", f"{problem.message}: {problem.why}", problem.fix))
+        return (*found, *self._place.preflight(session, design))
+
+    def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
+        layout, session = Layout(runs_folder() / design.run.id), self._session(_region(design))
+        events.step("create.folder", f"make {layout.root}", folder=str(layout.root), region=_region(design))
+        ranges = () if design.network.ssh_from or design.network.access == "tunnel" else (caller.address(),)
+        self._remember(layout, design, state, ranges)
+        made = keys.make(layout.keys, design.run.id)
+        events.step("create.stack", f"make {design.run.id} with Pulumi: network, identity, storage, head", region=_region(design))
+        stack = engine.Engine(layout, self._place, self._place.environment(session))
+        outputs = stack.create(
+            {
+                **self._place.configuration(session, design),
+                "burst:design": design.model_dump_json(),
+                "burst:launches": "client",
+                **({"burst:ssh_from": json.dumps(ranges)} if ranges else {}),
+                **({"burst:setup": _setup(design, folder)} if design.software.setup else {}),
+            },
+            {"burst:keys": made.dumps()},
+            events,
+        )
+        addresses: dict[str, str] = {}
+        names = (*(design.login.names if design.login else ()), *design.fixed)
+        if names:
+            events.step("create.nodes", f"launch {count(len(names), 'machine')}", nodes=list(names))
+            addresses = self._launch(layout, outputs["attempts"], names, session, events)
+        return inventory(design, outputs, addresses, "{}.{:02d}".format(*SITE.version))
+
+    def _remember(self, layout: Layout, design: Design, state: Path, ranges: tuple[str, ...]) -> None:
+        layout.root.mkdir(mode=0o700, parents=True)
+        self._regions[design.run.id] = _region(design)
+        files.write(
+            layout.identity,
+            Kept(
+                run_id=design.run.id,
+                owner=design.run.owner,
+                expires=design.run.expires,
+                state=str(state),
+                target=self.name,
+                region=_region(design),
+                allowed=ranges,
+            ).model_dump_json(),
+        )
+
+    def launch(self, inventory: Inventory, names: Sequence[str], events: Events) -> None:
+        layout = Layout(runs_folder() / inventory.run_id)
+        session = self._session(inventory.place["region"])
+        self._launch(layout, json.loads(inventory.place["attempts"]), names, session, events)
+
+    def _launch(
+        self, layout: Layout, attempts: dict[str, Attempts], names: Sequence[str], session: Any, events: Events
+    ) -> dict[str, str]:
+        """Each group's nodes, all of a group or none, the groups side by side."""
+        launcher = _Authorised(self._place, session, layout)
+        parts = [(group, tuple(named)) for group, named in itertools.groupby(sorted(names, key=_group), key=_group)]
+        with ThreadPoolExecutor(len(parts) or 1) as pool:
+            asked = [pool.submit(_launched, launcher, named, attempts[group], events) for group, named in parts]
+        return {name: address for made in asked for name, address in made.result().items()}
+
+    def destroy(self, run_id: str) -> None:
+        layout = Layout(runs_folder() / run_id)
+        session = self._session(self._region(run_id))
+        # The head first, within: from then on nobody launches machines for it.
+        self._place.end_machines(session, run_id)
+        if layout.program.is_dir():
+            engine.Engine(layout, self._place, self._place.environment(session)).destroy()
+        shutil.rmtree(layout.root, ignore_errors=True)
+
+    def remains(self, run_id: str) -> tuple[Resource, ...]:
+        return self._place.remains(self._session(self._region(run_id)), run_id)
+
+    def reap(self, resources: Sequence[Resource]) -> tuple[Resource, ...]:
+        left: list[Resource] = []
+        for region, some in itertools.groupby(sorted(resources, key=_place_of), key=_place_of):
+            left.extend(self._place.reap(self._session(region or self._place.region()), tuple(some)))
+        return tuple(left)
+
+    def console(self, inventory: Inventory, node: str) -> str:
+        return self._place.console(self._session(inventory.place["region"]), inventory, node)
+
+    def connect(self, inventory: Inventory) -> SshExecutor:
+        layout = Layout(runs_folder() / inventory.run_id)
+        self._admit(layout, inventory)
+        layout.control.parent.mkdir(mode=0o700, exist_ok=True)
+        ssh = Ssh(
+            user=USER,
+            address=inventory.address,
+            identity=layout.keys / "client",
+            known_hosts=layout.keys / "known_hosts",
+            control=layout.control,
+            proxy=self._place.tunnel(inventory) if inventory.place["access"] == "tunnel" else (),
+            alias=keys.ALIAS,
+        )
+        return SshExecutor(ssh, json.loads(inventory.place["environment"]), f"{HOME}/{USER}")
+
+    def _admit(self, layout: Layout, inventory: Inventory) -> None:
+        """Let the caller in from where they are now, where nobody but they were let in before."""
+        kept = _kept(layout)
+        if kept is None or not kept.allowed:
+            return
+        now = (caller.address(),)
+        if now != kept.allowed:
+            self._place.allow(self._session(kept.region), inventory, now)
+            files.write(layout.identity, kept.model_copy(update={"allowed": now}).model_dump_json())
+
+    def runs(self) -> Iterable[Tagged]:
+        known = {kept.run_id: kept for kept in map(_kept, remembered()) if kept is not None and kept.target == self.name}
+        found: dict[str, Tagged] = {**known}
+        if self._place.configured():
+            for region in sorted({self._place.region(), *(kept.region for kept in known.values())}):
+                for tagged in self._place.runs(self._session(region)):
+                    self._regions.setdefault(tagged.run_id, region)
+                    found.setdefault(tagged.run_id, tagged)
+        return [Tagged(**{key: getattr(run, key) for key in Tagged.model_fields}) for run in found.values()]
+
+    def _session(self, region: str) -> Any:
+        if region not in self._sessions:
+            self._sessions[region] = self._place.session(region)
+        return self._sessions[region]
+
+    def _region(self, run_id: str) -> str:
+        kept = _kept(Layout(runs_folder() / run_id))
+        return kept.region if kept is not None else self._regions.get(run_id) or self._place.region()
+
+
+def _region(design: Design) -> str:
+    assert design.region is not None, "decided (design/decide.py)"
+    return design.region
+
+
+def _place_of(resource: Resource) -> str:
+    return resource.region
+
+
+def _group(name: str) -> str:
+    return name.rpartition("-")[0]
+
+
+def _kept(layout: Layout) -> Kept | None:
+    try:
+        return Kept.model_validate_json(layout.identity.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _setup(design: Design, folder: Path) -> str:
+    return (folder / str(design.software.setup)).read_text(encoding="utf-8")
+
+
+def _user_data(design: Design, folder: Path) -> tuple[Finding, ...]:
+    """Whether it fits, with the head serving over NFS as it does everywhere."""
+    setup = _setup(design, folder) if design.software.setup else None
+    seam = over_nfs(design, SITE.controller)
+    roles: tuple[Role, ...] = ("head", "compute")
+    found = [
+        f for role in roles for f in user_data.size_findings(user_data.render(design, role, setup=setup, site=SITE, seam=seam))
+    ]
+    return tuple(found[:1])
+
+
+def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, events: Events) -> dict[str, str]:
+    """All or none, as the first attempt with room for them has it. Raises NotCreated."""
+
+    def refused(words: str) -> None:
+        events.say("launch.refused", f"no room: {words}", nodes=list(names))
+
+    try:
+        taken = first_to_be_had(launcher, names, attempts, refused)
+    except Exception as problem:
+        kind = getattr(problem, "kind", None)
+        if kind is None:
+            raise
+        raise NotCreated(
+            f"{', '.join(names)} could not be launched", why=str(problem), fix=_FIXES[Kind(kind)], kind=Kind(kind)
+        ) from problem
+    instance, market = taken["template"]["instance"], taken["market"]
+    events.say(
+        "launched", f"{count(len(names), 'machine')}: {instance}, {market}", nodes=list(names), instance=instance, market=market
+    )
+    made: dict[str, str] = taken["machines"]
+    return made
+
+
+_FIXES = {
+    Kind.CAPACITY: "ask for fewer nodes, for other types (groups.*.instance is a list), for another region, or spot: prefer",
+    Kind.QUOTA: "ask the provider for more (its message names the quota), or for fewer nodes",
+    Kind.THROTTLE: "burst run again, in a minute",
+    Kind.AUTH: "burst doctor",
+    Kind.CONFIG: "mend what the message names in the file",
+    Kind.TRANSIENT: "burst run again",
+}
