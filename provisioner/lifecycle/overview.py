@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from provisioner import clock
+from provisioner.errors import BurstError
 from provisioner.findings import Finding
 from provisioner.lifecycle import state
 from provisioner.lifecycle.sweep import dead
@@ -30,7 +31,13 @@ def overview() -> list[dict[str, str]]:
         )
     known = {row["run_id"] for row in rows}
     for name in REGISTRY:
-        for tagged in open_target(name).runs():
+        try:
+            tags = list(open_target(name).runs())
+        except BurstError as problem:
+            told = f"could not be asked: {problem.message}"
+            rows.append({"run_id": "?", "target": name, "state": told, "expires": "", "results": ""})
+            continue
+        for tagged in tags:
             if tagged.run_id not in known:
                 elsewhere = bool(tagged.state) and Path(tagged.state).is_dir()
                 told = "another state folder's" if elsewhere else "dead: nobody remembers it"

@@ -81,7 +81,7 @@ class Target(Protocol):
         What their group may be made of is tried in order; no room (`Kind.CAPACITY`) is told and the next one tried.
         """
 
-    def destroy(self, run_id: str) -> None:
+    def destroy(self, run_id: str, events: Events) -> None:
         """End everything that `create` and `launch` may have made, in whatever state they died; may be repeated."""
 
     def remains(self, run_id: str) -> tuple[Resource, ...]:

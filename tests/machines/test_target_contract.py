@@ -20,6 +20,7 @@ from provisioner.targets.base import Target
 from provisioner.targets.registry import REGISTRY, open_target
 from tests.e2e.conftest import Burst
 
+QUIET = Events("contract", [])
 FILE = """\
 version: 1
 name: contract
@@ -94,11 +95,11 @@ def test_the_contract(user: Burst, name: str, tmp_path: Path) -> None:
     assert target.remains("contract-zzz999") == ()
     assert {resource.kind for resource in target.remains(run_id)} == KINDS[name]
 
-    target.destroy("contract-zzz999")
+    target.destroy("contract-zzz999", QUIET)
     assert target.remains(run_id) != ()
-    target.destroy(run_id)
+    target.destroy(run_id, QUIET)
     assert target.remains(run_id) == ()
-    target.destroy(run_id)
+    target.destroy(run_id, QUIET)
     assert list(target.runs()) == []
     assert user.left() == []
 

@@ -41,7 +41,12 @@ def _nothing_outside(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _nobodys_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """State, home and the runs' folder lie in the test's own folder."""
-    for name, folder in (("HOME", "home"), ("XDG_STATE_HOME", "state"), ("BURST_RUNTIME_DIR", "runtime")):
+    for name, folder in (
+        ("HOME", "home"),
+        ("XDG_STATE_HOME", "state"),
+        ("XDG_DATA_HOME", "data"),
+        ("BURST_RUNTIME_DIR", "runtime"),
+    ):
         (tmp_path / ".around" / folder).mkdir(parents=True)
         monkeypatch.setenv(name, str(tmp_path / ".around" / folder))
 

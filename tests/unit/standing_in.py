@@ -167,7 +167,7 @@ class ListedTarget:
         if self.full:
             raise NotCreated(f"{', '.join(names)} could not be launched", why=self.full, kind=Kind.CAPACITY)
 
-    def destroy(self, run_id: str) -> None:
+    def destroy(self, run_id: str, events: Events) -> None:
         self.calls.append(("destroy", run_id))
         if run_id not in self.stubborn:
             self.there.discard(run_id)

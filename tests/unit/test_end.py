@@ -12,6 +12,7 @@ from making import Still, design
 from standing_in import FolderExecutor, ListedTarget
 
 from provisioner import clock
+from provisioner.errors import ExitCode, Refused
 from provisioner.events import Events
 from provisioner.executor.process import CommandFailed, Completed
 from provisioner.jobs.model import Submitted
@@ -21,7 +22,7 @@ from provisioner.lifecycle.run import end
 from provisioner.lifecycle.signals import Signals
 from provisioner.lifecycle.state import RunState
 from provisioner.lifecycle.work import Cluster
-from provisioner.targets.base import Inventory
+from provisioner.targets.base import Inventory, Resource
 
 DESIGN = design("version: 1\nname: a\ngroups: {cpu: {nodes: 1}}\njobs: {melt: {command: ls, outputs: log}}\n")
 RUN_ID = DESIGN.run.id
@@ -43,13 +44,16 @@ def unanswered() -> str:
 
 
 def ended(
-    folder: Path, executor: FolderExecutor, spoil: Callable[[Record], None] = lambda _: None
+    folder: Path,
+    executor: FolderExecutor,
+    spoil: Callable[[Record], None] = lambda _: None,
+    place: type[ListedTarget] = ListedTarget,
 ) -> tuple[ListedTarget, Record]:
     """One run's end, with one job submitted. What it raises is swallowed: the question is what is left."""
     (folder / "state").mkdir()
     record = Record(DESIGN, RunState(folder / "state"), claim(folder / "results"), [])
     record.state.save_submitted({"melt": Submitted(name="melt", slurm_id=1, folder=str(folder / "work" / "melt"))})
-    target = ListedTarget(there=[RUN_ID])
+    target = place(there=[RUN_ID])
     inventory = Inventory(
         run_id=RUN_ID,
         target="local",
@@ -107,3 +111,19 @@ def test_destroy_tries_three_times_and_tells_what_is_left() -> None:
     assert [resource.id for resource in remains] == [RUN_ID]
     assert target.calls == [("destroy", RUN_ID), ("reap", RUN_ID)] * 3
     assert told[-1] == ("left", f"left: folder {RUN_ID} ")
+
+
+class Deaf(ListedTarget):
+    """A place whose credentials have run out in the middle."""
+
+    def remains(self, run_id: str) -> tuple[Resource, ...]:
+        raise Refused("no credentials", why="ExpiredToken: the security token has expired", fix="aws sso login")
+
+
+def test_a_place_that_cannot_be_asked_is_never_said_to_be_empty(folder: Path) -> None:
+    target, record = ended(folder, Broken(unanswered), place=Deaf)
+    assert record.exit_code() is ExitCode.LEFTOVER
+    (left,) = record.remains
+    assert left.name == "local could not be asked what is left: no credentials: ExpiredToken: the security token has expired"
+    assert ("reap", left.id) not in target.calls, "nobody knows what it is"
+    assert record.state.folder.exists(), "the next sweep asks again"

@@ -15,6 +15,7 @@ from making import design
 from provisioner import files
 from provisioner.design.model import Filesystem
 from provisioner.errors import Refused
+from provisioner.events import Events
 from provisioner.findings import Level
 from provisioner.launch import local as launcher
 from provisioner.targets import host
@@ -80,8 +81,8 @@ def test_nothing_remains_of_what_is_destroyed(runtime: Path) -> None:
     locked.mkdir(parents=True)
     locked.parent.chmod(0)
     assert target.remains("a-abc234") == (Resource(kind="folder", id=str(root), name="a-abc234"),)
-    target.destroy("a-abc234")
-    target.destroy("a-abc234")
+    target.destroy("a-abc234", Events("a", []))
+    target.destroy("a-abc234", Events("a", []))
     assert target.remains("a-abc234") == ()
     assert target.remains("b-abc234") == (Resource(kind="folder", id=str(other), name="b-abc234"),)
 

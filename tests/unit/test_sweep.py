@@ -11,6 +11,7 @@ from making import Still
 from standing_in import ListedTarget
 
 from provisioner import clock
+from provisioner.errors import Refused
 from provisioner.events import Event, Events
 from provisioner.lifecycle import state
 from provisioner.lifecycle.sweep import sweep
@@ -160,8 +161,8 @@ def test_a_run_that_died_before_its_first_line_is_forgotten() -> None:
 
 def test_a_place_that_refuses_does_not_keep_the_others_from_being_swept() -> None:
     class Refusing(ListedTarget):
-        def destroy(self, run_id: str) -> None:
-            super().destroy(run_id)
+        def destroy(self, run_id: str, events: Events) -> None:
+            super().destroy(run_id, events)
             if run_id.startswith("bad"):
                 raise PermissionError(13, "Permission denied")
 
@@ -183,3 +184,14 @@ def test_two_sweeps_do_not_fall_over_each_other() -> None:
         assert sweep([target]) == []
     assert [s.run_id for s in sweep([target])] == ["dead-abc234"]
     assert sweep([target]) == []
+
+
+def test_a_place_that_cannot_be_asked_for_its_runs_is_told_and_passed_over() -> None:
+    class Deaf(ListedTarget):
+        def runs(self) -> list[Tagged]:
+            raise Refused("no credentials", why="ExpiredToken", fix="aws sso login")
+
+    target, told = ListedTarget(there=["lost-abc234"]), list[Event]()
+    target.tagged = [Tagged(run_id="lost-abc234", owner="ada", expires=0, state="")]
+    assert [swept.run_id for swept in sweep([Deaf("aws"), target], [told.append])] == ["lost-abc234"]
+    assert told[0].message == "aws could not be asked: no credentials: ExpiredToken"

@@ -26,6 +26,6 @@ class Engine:
         """`pulumi up`; answers the outputs. Raises NotCreated with the provider's words and their class."""
         raise NotImplementedError
 
-    def destroy(self) -> None:
+    def destroy(self, events: Events) -> None:
         """`pulumi destroy`, whatever state an earlier `up` died in; the stack goes too. May be repeated."""
         raise NotImplementedError

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-import tempfile
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
 from platformdirs import user_data_path
+
+from provisioner.errors import Refused
 
 
 def runs_folder() -> Path:
@@ -58,10 +60,24 @@ class Layout:
     @property
     def control(self) -> Path:
         """The socket of the SSH connection: its path has 90 bytes at most, so it is not below a home folder."""
-        return Path(tempfile.gettempdir()) / f"burst-ssh-{os.getuid()}" / self.run_id
+        return _sockets() / self.run_id
 
 
 def remembered() -> list[Layout]:
     """Every run on a cloud that this machine knows of."""
     folder = runs_folder()
     return [Layout(path) for path in sorted(folder.iterdir()) if path.is_dir()] if folder.is_dir() else []
+
+
+def _sockets() -> Path:
+    """/tmp/burst-ssh-UID. Raises Refused where somebody else made it: whoever owns a socket has the connection."""
+    folder = Path("/tmp") / f"burst-ssh-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o077:
+        raise Refused(
+            f"{folder} is not safe to use",
+            why="it is not a folder of yours that nobody else can look into",
+            fix=f"ls -ld {folder}; then remove it",
+        )
+    return folder

@@ -134,13 +134,15 @@ class CloudTarget:
             asked = [pool.submit(_launched, launcher, named, attempts[group], events) for group, named in parts]
         return {name: address for made in asked for name, address in made.result().items()}
 
-    def destroy(self, run_id: str) -> None:
+    def destroy(self, run_id: str, events: Events) -> None:
         layout = Layout(runs_folder() / run_id)
-        session = self._session(self._region(run_id))
+        # Remembered beyond the folder's end: what remains is asked afterwards.
+        region = self._regions[run_id] = self._region(run_id)
+        session = self._session(region)
         # The head first, within: from then on nobody launches machines for it.
         self._place.end_machines(session, run_id)
         if layout.program.is_dir():
-            engine.Engine(layout, self._place, self._place.environment(session)).destroy()
+            engine.Engine(layout, self._place, self._place.environment(session)).destroy(events)
         shutil.rmtree(layout.root, ignore_errors=True)
 
     def remains(self, run_id: str) -> tuple[Resource, ...]:
@@ -158,8 +160,12 @@ class CloudTarget:
     def connect(self, inventory: Inventory) -> SshExecutor:
         layout = Layout(runs_folder() / inventory.run_id)
         self._admit(layout, inventory)
-        layout.control.parent.mkdir(mode=0o700, exist_ok=True)
-        ssh = Ssh(
+        return SshExecutor(self.ssh(inventory), json.loads(inventory.place["environment"]), f"{HOME}/{USER}")
+
+    def ssh(self, inventory: Inventory) -> Ssh:
+        """How the head is reached."""
+        layout = Layout(runs_folder() / inventory.run_id)
+        return Ssh(
             user=USER,
             address=inventory.address,
             identity=layout.keys / "client",
@@ -168,14 +174,17 @@ class CloudTarget:
             proxy=self._place.tunnel(inventory) if inventory.place["access"] == "tunnel" else (),
             alias=keys.ALIAS,
         )
-        return SshExecutor(ssh, json.loads(inventory.place["environment"]), f"{HOME}/{USER}")
 
     def _admit(self, layout: Layout, inventory: Inventory) -> None:
         """Let the caller in from where they are now, where nobody but they were let in before."""
         kept = _kept(layout)
         if kept is None or not kept.allowed:
             return
-        now = (caller.address(),)
+        try:
+            now = (caller.address(),)
+        except NotCreated:
+            # Nobody could be asked: who was let in before is still let in.
+            return
         if now != kept.allowed:
             self._place.allow(self._session(kept.region), inventory, now)
             files.write(layout.identity, kept.model_copy(update={"allowed": now}).model_dump_json())

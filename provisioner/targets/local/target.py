@@ -69,7 +69,7 @@ class LocalTarget:
             why = problem.strerror or str(problem)
             raise NotCreated(f"nodes could not be started: {', '.join(names)}", why=why, kind=Kind.CAPACITY) from problem
 
-    def destroy(self, run_id: str) -> None:
+    def destroy(self, run_id: str, events: Events) -> None:
         root = _layout(run_id).root
         processes.end(root, grace=_GRACE)
         _remove(root)

@@ -79,7 +79,7 @@ class NspawnTarget:
         for group, named in itertools.groupby(sorted(names, key=_group), key=_group):
             _launched(tuple(named), attempts[group], events)
 
-    def destroy(self, run_id: str) -> None:
+    def destroy(self, run_id: str, events: Events) -> None:
         removal.destroy(run_id)
 
     def remains(self, run_id: str) -> tuple[Resource, ...]:
