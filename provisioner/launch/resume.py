@@ -19,8 +19,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+# Calls to a provider at the same time: EC2 gives CreateFleet and the like a few tokens a second ("Request throttling").
+_AT_ONCE = 8
 # Where there is no room now there may be some a minute later.
 _AGAIN = 60.0
 
@@ -63,6 +66,27 @@ class Cluster:
         names = sorted(listed.stdout.split(), key=lambda name: (_group(name), name))
         parted = itertools.groupby(names, key=_group)
         return [(list(names), self._told["groups"][group]) for group, names in parted]
+
+    def jobs(self, path: str | None) -> list[set[str]]:
+        """The nodes that each job waits for, from the file that slurmctld names in SLURM_RESUME_FILE (power_save.html;
+        22.05 calls them `nodes`, 23.02 and later `nodes_resume`). None where there is no such file, or it says nothing."""
+        try:
+            with open(path or "", encoding="utf-8") as stream:
+                jobs = json.load(stream)["jobs"]
+            wanted = [job.get("nodes_resume") or job.get("nodes") or "" for job in jobs]
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return []
+        return [set(self._scontrol("show", "hostnames", hosts).stdout.split()) for hosts in wanted if hosts]
+
+    def batches(self, hosts: str, jobs: Sequence[set[str]]) -> list[tuple[list[str], Attempts]]:
+        """What is launched at once, all or none: the nodes of one job, group by group; then those of no job."""
+        batches: list[tuple[list[str], Attempts]] = []
+        for names, attempts in self.groups(hosts):
+            for job in jobs:
+                batches.append(([name for name in names if name in job], attempts))
+                names = [name for name in names if name not in job]
+            batches.append((names, attempts))
+        return [batch for batch in batches if batch[0]]
 
     def resume(self, names: Sequence[str], attempts: Attempts) -> bool:
         """Make them; where the place refuses, say its words on the nodes, upon which Slurm requeues their jobs."""
@@ -120,19 +144,21 @@ def _beside(name: str) -> Any:
 def main(verb: str, path: str, hosts: str) -> int:
     """What slurmctld calls."""
     cluster = Cluster(path)
-    refused: list[str] = []
-    failed = False
-    for names, attempts in cluster.groups(hosts):
-        if verb == "suspend":
+    if verb == "suspend":
+        for names, attempts in cluster.groups(hosts):
             cluster.suspend(names, attempts)
-        elif verb == "first":
-            failed = not cluster.first(names, attempts) or failed
-        elif not cluster.resume(names, attempts):
-            refused.extend(names)
-    if refused:
+        return 0
+    act = cluster.first if verb == "first" else cluster.resume
+    # slurmctld takes the file away when this program ends, or when it has waited long enough.
+    batches = cluster.batches(hosts, cluster.jobs(os.environ.get("SLURM_RESUME_FILE")))
+    # Side by side: where one job's nodes are not to be had, another's do not wait for that.
+    with ThreadPoolExecutor(min(_AT_ONCE, len(batches) or 1)) as pool:
+        made = list(pool.map(lambda batch: act(*batch), batches))
+    refused = [name for (names, _), done in zip(batches, made, strict=True) if not done for name in names]
+    if refused and verb == "resume":
         time.sleep(cluster.again)
         cluster.offer_again(refused)
-    return 1 if refused or failed else 0
+    return 1 if refused else 0
 
 
 if __name__ == "__main__":
