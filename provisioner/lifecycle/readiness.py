@@ -11,6 +11,7 @@ from pathlib import Path
 
 from provisioner import clock, files
 from provisioner.bootstrap import phases
+from provisioner.design.decide import EMBEDDED
 from provisioner.design.model import Design, Group
 from provisioner.errors import Kind, NotCreated
 from provisioner.events import Events
@@ -24,6 +25,8 @@ from provisioner.units import count
 _PROBE_SECONDS = 60
 _LAST_WORD = 5.0
 _LOOK_EVERY = 1.0
+# nvidia-smi -L has a line for each device; the driver is the image's.
+_GPUS = '{{ found=$(nvidia-smi -L | wc -l); [ "$found" -ge {gpus} ] || {{ echo "$found of {gpus} GPUs" >&2; false; }}; }}'
 
 
 class Readiness:
@@ -176,7 +179,8 @@ def _is_ready(node: NodeState | None) -> bool:
 def _probe_all(target: Target, executor: Executor, design: Design, inventory: Inventory, events: Events, results: Path) -> None:
     groups = [group for group in design.groups if group.min]
     with ThreadPoolExecutor(max(1, len(groups))) as pool:
-        probes = [pool.submit(_probe, executor, inventory, group) for group in groups]
+        real = design.target not in EMBEDDED
+        probes = [pool.submit(_probe, executor, inventory, group, gpus=group.node.gpus if real else 0) for group in groups]
     for group, probe in zip(groups, probes, strict=True):
         problem = probe.exception()
         if isinstance(problem, CommandFailed):
@@ -189,9 +193,12 @@ def _probe_all(target: Target, executor: Executor, design: Design, inventory: In
         events.say("probe", f"group {group.name}: a probe ran on {count(group.min, 'node')}", group=group.name, nodes=group.min)
 
 
-def _probe(executor: Executor, inventory: Inventory, group: Group) -> None:
-    """One task on each node: it proves that a step starts there, and writes to what is mounted."""
-    checks = " && ".join(f'f="{path}/.burst-probe-$SLURMD_NODENAME" && : >"$f" && rm "$f"' for path in inventory.mounts.values())
+def _probe(executor: Executor, inventory: Inventory, group: Group, *, gpus: int) -> None:
+    """One task on each node: it proves that a step starts there, writes to what is mounted, and has its `gpus`."""
+    tried = [f'f="{path}/.burst-probe-$SLURMD_NODENAME" && : >"$f" && rm "$f"' for path in inventory.mounts.values()]
+    if gpus:
+        tried.append(_GPUS.format(gpus=gpus))
+    checks = " && ".join(tried)
     executor.run(
         [
             "srun",
@@ -201,6 +208,7 @@ def _probe(executor: Executor, inventory: Inventory, group: Group) -> None:
             "--job-name=burst-probe",
             "--time=1",
             "--mpi=none",
+            *([f"--gpus-per-node={gpus}"] if gpus else []),
             f"--immediate={_PROBE_SECONDS}",
             *(["sh", "-c", checks] if checks else ["true"]),
         ],

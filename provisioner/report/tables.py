@@ -63,6 +63,8 @@ def print_plan(design: Design) -> None:
     if design.filesystems:
         rows = [[fs.mount, fs.type, fs.id or show_size(fs.size)] for fs in design.filesystems]
         _print(rows, ["mount", "type", "size or id"])
+    if design.target == design.cloud:
+        _print(_around(design), ["", "around it"])
     if design.jobs:
         rows = [
             [job.name, job.group, ", ".join(job.needs), job.script or job.command or "", " ".join(job.options[1:])]
@@ -78,6 +80,24 @@ def print_plan(design: Design) -> None:
     else:
         hourly = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
         click.echo(f"cost: {hourly} USD an hour, {estimate.total_max:.2f} USD at most ({estimate.basis})")
+
+
+def _around(design: Design) -> list[list[str]]:
+    """What a cloud has beside machines and filesystems."""
+    network, identity = design.network, design.identity
+    ways = {
+        "public": f"a public address, SSH from {', '.join(network.ssh_from) or 'where you are'} alone",
+        "tunnel": "no public address, the cloud's own tunnel",
+    }
+    outs = {"head": "through the head, with a cache of packages", "gateway": "through a NAT gateway (billed)"}
+    made = "a role for this run alone" + (f", within {identity.boundary}" if identity.boundary else "")
+    return [
+        ["network", " ".join(filter(None, (network.id or "new", network.subnet)))],
+        ["way in", ways[network.access]],
+        ["way out", outs[network.egress]],
+        ["identity", identity.id or (made if identity.create else "none: the head can launch nothing")],
+        ["image", design.image or "looked up: Ubuntu 24.04, the vendor's HPC image for GPUs and fabrics"],
+    ]
 
 
 def _group_row(group: Group) -> list[str]:

@@ -235,3 +235,17 @@ def test_a_probe_that_fails_saves_the_consoles(starting: Starting) -> None:
     problem = starting.fails()
     assert (problem.message, problem.why) == ("the probe of group cpu failed", "/shared: Read-only file system")
     assert [starting.console(name) for name in ("cpu-1", "cpu-2")] == ["one", "two"]
+
+
+def test_gpus_are_counted_where_they_are_real(folder: Path) -> None:
+    text = "version: 1\nname: a\ngroups: {gpu: {instance: g6.48xlarge, nodes: 2}}\n"
+    ran = []
+    for target in ("aws", "local"):
+        starting, decided = Starting(folder), design(text, target)
+        events, known = Events("a", []), inventory(decided, folder)
+        readiness._probe_all(starting.target, starting.head, decided, known, events, starting.results)
+        ran.append(starting.head.ran[0])
+    assert "--gpus-per-node=8" in ran[0]
+    assert "nvidia-smi -L" in ran[0]
+    assert "gpus" not in ran[1]
+    assert "nvidia-smi" not in ran[1]
