@@ -3,7 +3,8 @@
 set -eu
 
 echo net.ipv4.ip_forward=1 >/etc/sysctl.d/60-burst.conf
-sysctl --quiet --load=/etc/sysctl.d/60-burst.conf
+# In a container that may be its host's to say.
+[ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || sysctl --quiet --load=/etc/sysctl.d/60-burst.conf
 # A table of its own: whatever rules the image has stay, and a second run changes nothing.
 nft -f - <<END
 table ip burst

@@ -56,6 +56,8 @@ def _nspawn(layout: Layout, machine: Machine, served: dict[str, str], gpus: int)
     argv = ["systemd-nspawn", "--quiet", f"--directory={layout.machine(machine.name) / 'root'}", f"--machine={name}"]
     argv += ["--register=no", "--keep-unit", "--resolv-conf=off", "--timezone=off", "--link-journal=no"]
     argv += [f"--network-namespace-path=/run/netns/{layout.namespace_of(machine.name)}", "--console=read-only"]
+    # Its network is its own, as a machine's is: a head is a gateway where nodes have no other way out.
+    argv += ["--capability=CAP_NET_ADMIN"]
     # slurmd wants a device behind each of gres.conf's files, there or not.
     devices = (Path(f"/dev/nvidia{i}") for i in range(gpus))
     argv += [f"--bind={device if device.exists() else '/dev/null'}:{device}" for device in devices]
