@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from provisioner.catalog.markets import has_spot
+
 
 @dataclass(frozen=True)
 class InstanceType:
@@ -43,8 +45,13 @@ class Catalogue:
         """The type with that name; the cheapest row of it where there are several regions."""
         return next((t for t in self.types if t.name == name), None)
 
-    def fits(self, cloud: str | None, *, cores: int, memory_mib: int, gpus: int, models: tuple[str, ...]) -> InstanceType | None:
-        """The cheapest type that has at least this; models are tried in order, None is any cloud."""
+    def fits(
+        self, cloud: str | None, *, cores: int, memory_mib: int, gpus: int, models: tuple[str, ...], spot: bool = False
+    ) -> InstanceType | None:
+        """The cheapest type that has at least this; models are tried in order, None is any cloud.
+
+        With `spot` it is one that is sold on the spot market.
+        """
         for model in models or ("",):
             for t in self.types:
                 if (
@@ -55,6 +62,7 @@ class Catalogue:
                     and (gpus or not t.gpus)
                     # Packages and scripts are taken to be for x86; another architecture is asked for by name.
                     and t.arch == "x86_64"
+                    and (not spot or has_spot(t.cloud, t.name))
                     and model.lower() in ("", t.gpu.lower())
                 ):
                     return t

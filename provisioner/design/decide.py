@@ -6,7 +6,7 @@ import graphlib
 
 from provisioner import units
 from provisioner.catalog.table import Catalogue, InstanceType
-from provisioner.design import model
+from provisioner.design import model, rules
 from provisioner.findings import Finding, error, warning
 from provisioner.spec.model import Group, Job, Needs, Spec, TargetRef
 
@@ -53,6 +53,7 @@ def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) 
     if native:
         design = design.model_copy(update={"estimate": _estimate(design)})
         found.extend(_over_budget(design))
+    found.extend(rules.check(design))
     return design, tuple(found)
 
 
@@ -65,7 +66,7 @@ def _group(
     name: str, group: Group, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
 ) -> model.Group:
     nodes = tuple(_named(f"groups.{name}", t, catalogue, target, found) for t in group.instance) or (
-        _fitting(name, group.needs or _PLAIN, catalogue, cloud, target, found),
+        _fitting(name, group, catalogue, cloud, target, found),
     )
     if len({node.arch for node in nodes if node is not None}) > 1:
         found.append(error("instance", f"groups.{name}: its types differ in architecture", "make a group for each"))
@@ -96,15 +97,17 @@ def _named(where: str, name: str, catalogue: Catalogue, target: TargetRef, found
 
 
 def _fitting(
-    group: str, needs: Needs, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
+    name: str, group: Group, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
 ) -> model.Node | None:
     """On a cloud the cheapest type that fits; a rehearsal of a file without a cloud is declared as it asks."""
+    needs = group.needs or _PLAIN
     if cloud is None:
         return _declared(needs)
-    kind = catalogue.fits(cloud, cores=needs.cores, memory_mib=needs.memory // units.MIB, gpus=needs.gpus, models=needs.gpu)
+    least: dict[str, int] = {"cores": needs.cores, "memory_mib": needs.memory // units.MIB, "gpus": needs.gpus}
+    kind = catalogue.fits(cloud, **least, models=needs.gpu, spot=group.spot != "never")
     if kind is not None:
         return _node(kind)
-    what = f"groups.{group}: no type of {cloud} in the catalogue has {needs.cores} cores, {units.show_size(needs.memory)}"
+    what = f"groups.{name}: no type of {cloud} in the catalogue has {needs.cores} cores, {units.show_size(needs.memory)}"
     what += f", {needs.gpus} GPUs {' or '.join(needs.gpu)}".rstrip() if needs.gpus else ""
     if target.name not in EMBEDDED:
         found.append(error("instance", what, "ask for less, or name a type"))

@@ -59,8 +59,14 @@ def decided(file: Path, target: str | None = None, run_id: str | None = None) ->
 
 def _placed(finding: Finding, loaded: Loaded) -> Finding:
     """What `decide` says begins with the key it is about: groups.cpu: …, jobs.melt asks for …"""
-    key = finding.message.partition(" ")[0].rstrip(":")
-    line = loaded.source.line(tuple(key.split(".")))
+    loc: tuple[str, ...]
+    part, _, rest = finding.message.partition(".")
+    if part == "filesystems":
+        # A mount point may have dots and blanks in it.
+        loc = (part, rest.partition(": ")[0])
+    else:
+        loc = tuple(finding.message.partition(" ")[0].rstrip(":").split("."))
+    line = loaded.source.line(loc)
     return finding.model_copy(update={"file": str(loaded.source.path), "line": line})
 
 

@@ -236,3 +236,24 @@ def mounts_do_not_nest(spec: Spec, source: Source, known: Known) -> Iterator[Fin
             if inner != outer and Path(inner).is_relative_to(outer):
                 message = f"filesystems: {inner} lies inside {outer}"
                 yield _at(source, ("filesystems", inner), "mount", message, "mount them side by side")
+
+
+@_rule
+def subnet_of_a_network(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
+    """A subnet is one of a network that is named too."""
+    if spec.network.subnet is not None and spec.network.id is None and not known.touched("network"):
+        message = f"network.subnet is {spec.network.subnet}, but network.id does not say of which network"
+        yield _at(source, ("network", "subnet"), "network", message, "add id: the VPC (AWS, GCP) or VNet (Azure) that it is in")
+
+
+@_rule
+def a_tunnel_has_no_ranges(spec: Spec, source: Source, known: Known) -> Iterator[Finding]:
+    """Whom a tunnel lets in is the cloud's affair: the ranges say nothing there."""
+    if spec.network.access == "tunnel" and spec.network.ssh_from and not known.touched("network"):
+        yield warning(
+            "network",
+            "network.ssh_from is not used with access: tunnel: who may open it is said by the cloud's own permissions",
+            "leave ssh_from out, or write access: public",
+            file=str(source.path),
+            line=source.line(("network", "ssh_from")),
+        )

@@ -1,0 +1,98 @@
+"""What a cloud would refuse in a Design, said before any account is asked.
+
+Each rule takes the Design and the cloud whose habits it meets, and answers what is wrong: (message, fix). A message begins
+with the file's key that it is about (lifecycle/prepare.py finds the line by it). Where the Design is for the cloud itself,
+each is an error; in a rehearsal on this machine the same is a warning, since it will be one there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from provisioner.catalog import filesystems
+from provisioner.catalog.markets import has_spot
+from provisioner.design.model import Design, Group
+from provisioner.findings import Finding, error, warning
+
+Said = tuple[str, str]
+Rule = Callable[[Design, str], Iterable[Said]]
+RULES: dict[str, Rule] = {}
+
+# "Availability sets overview": VMs in one availability set.
+_AVAILABILITY_SET = 200
+
+
+def _rule(code: str) -> Callable[[Rule], Rule]:
+    def register(rule: Rule) -> Rule:
+        RULES[code] = rule
+        return rule
+
+    return register
+
+
+def check(design: Design) -> tuple[Finding, ...]:
+    """What every rule says of it."""
+    cloud = design.cloud
+    if cloud is None:
+        return ()
+    say = error if design.target == cloud else warning
+    return tuple(say(code, *said) for code, rule in RULES.items() for said in rule(design, cloud))
+
+
+@_rule("filesystem-size")
+def sizes_that_there_are(design: Design, cloud: str) -> Iterator[Said]:
+    """A managed filesystem has a size in which its service comes; nothing is rounded, since each step costs."""
+    for fs in design.filesystems:
+        service = filesystems.SERVICES.get((cloud, fs.type))
+        if service is None or fs.id is not None:
+            continue
+        asked = filesystems.gib(fs.size)
+        near = service.nearest(asked)
+        if near != (asked,):
+            message = f"filesystems.{fs.mount}: {filesystems.shown(asked)}, but {service.name} comes in {service.said}"
+            yield message, f"size: {' or '.join(_priced(service, size) for size in near)}; it is billed by its size"
+
+
+def _priced(service: filesystems.Service, size: int) -> str:
+    price = filesystems.hourly(service, size)
+    return filesystems.shown(size) + (f" (about {price:.2f} USD an hour)" if price is not None else "")
+
+
+@_rule("no-spot")
+def types_that_are_on_the_spot_market(design: Design, cloud: str) -> Iterator[Said]:
+    """A group that is spot alone has no type that is never sold so."""
+    for group in design.groups:
+        wrong = [node.instance for node in group.alternatives if not has_spot(cloud, node.instance)]
+        if group.spot == "only" and wrong:
+            yield f"groups.{group.name}: {cloud} has no spot market for {', '.join(wrong)}", "spot: never, or another type"
+
+
+@_rule("no-identity")
+def somebody_can_launch(design: Design, cloud: str) -> Iterator[Said]:
+    """The head has an identity where nodes come or go by themselves."""
+    if design.identity.create or design.identity.id is not None:
+        return
+    for group in design.groups:
+        what = "elastic" if group.max > group.min else "spot" if group.spot != "never" else ""
+        if what:
+            message = f"groups.{group.name} is {what}, but with identity: none the head may launch no machine"
+            yield message, "nodes: a number and spot: never; or identity: the id of one that may"
+
+
+@_rule("infiniband")
+def infiniband_in_an_availability_set(design: Design, cloud: str) -> Iterator[Said]:
+    """Azure puts machines on one InfiniBand by an availability set, which has no spot machines and at most 200.
+
+    "Set up InfiniBand"; "Error messages for Azure Spot Virtual Machines": AzureSpotVMNotSupportedInAvailabilitySet.
+    """
+    for group in filter(_infiniband, design.groups if cloud == "azure" else ()):
+        if group.spot != "never":
+            message = f"groups.{group.name}: InfiniBand needs an availability set, and Azure has no spot machines in one"
+            yield message, "spot: never, or fabric: never"
+        if group.max > _AVAILABILITY_SET:
+            message = f"groups.{group.name}: {group.max} nodes, but an availability set holds {_AVAILABILITY_SET}"
+            yield message, f"nodes: {_AVAILABILITY_SET} at most, several groups, or fabric: never"
+
+
+def _infiniband(group: Group) -> bool:
+    return group.fabric == "auto" and any(node.fabric == "infiniband" for node in group.alternatives)
