@@ -9,6 +9,7 @@ from provisioner.errors import BurstError
 from provisioner.findings import Finding
 from provisioner.lifecycle import state
 from provisioner.lifecycle.sweep import dead
+from provisioner.targets.base import Tagged
 from provisioner.targets.local import checks as local
 from provisioner.targets.nspawn import checks as nspawn
 from provisioner.targets.registry import REGISTRY, open_target
@@ -39,10 +40,15 @@ def overview() -> list[dict[str, str]]:
             continue
         for tagged in tags:
             if tagged.run_id not in known:
-                elsewhere = bool(tagged.state) and Path(tagged.state).is_dir()
-                told = "another state folder's" if elsewhere else "dead: nobody remembers it"
-                rows.append({"run_id": tagged.run_id, "target": name, "state": told, "expires": "", "results": ""})
+                expires = clock.utc(tagged.expires) if tagged.expires else ""
+                rows.append({"run_id": tagged.run_id, "target": name, "state": _told(tagged), "expires": expires, "results": ""})
     return rows
+
+
+def _told(tagged: Tagged) -> str:
+    if tagged.state and Path(tagged.state).is_dir():
+        return "another state folder's"
+    return "another machine's" if not tagged.state and clock.now() < tagged.expires else "dead: nobody remembers it"
 
 
 def health() -> dict[str, tuple[Finding, ...]]:

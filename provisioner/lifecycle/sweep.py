@@ -65,6 +65,9 @@ def dead(remembered: RunState) -> str | None:
 
 def _stray(tagged: Tagged) -> str | None:
     """Why something found by its tags is to be ended; None where its own state says that it lives."""
+    if not tagged.state and clock.now() < tagged.expires:
+        # Made from another machine, or by Pulumi alone: a cloud's tags do not tell whether its client lives.
+        return None
     if not tagged.state or not Path(tagged.state).is_dir():
         return "nobody remembers it"
     return dead(RunState(Path(tagged.state)))

@@ -100,7 +100,7 @@ def test_what_cannot_be_ended_is_told_tried_again_and_not_forgotten() -> None:
 def test_a_dry_run_says_and_does_nothing() -> None:
     remembered("dead-abc234")
     target = ListedTarget(there=["dead-abc234", "stray-abc234"])
-    target.tagged = [tag("stray-abc234")]
+    target.tagged = [tag("stray-abc234", folder="/nowhere/state")]
     swept = sweep([target], dry_run=True)
     assert {(s.run_id, s.reason) for s in swept} == {("dead-abc234", "its client died"), ("stray-abc234", "nobody remembers it")}
     assert all(s.remains for s in swept)
@@ -110,11 +110,22 @@ def test_a_dry_run_says_and_does_nothing() -> None:
 def test_what_its_tags_alone_tell_of_is_ended() -> None:
     target = ListedTarget(there=["stray-abc234", "gone-abc234"])
     target.tagged = [tag("stray-abc234"), tag("gone-abc234", folder="/nowhere/state")]
+    clock.sleep(60)
     assert [(s.run_id, s.reason) for s in sweep([target])] == [
         ("stray-abc234", "nobody remembers it"),
         ("gone-abc234", "nobody remembers it"),
     ]
     assert target.there == set()
+
+
+def test_what_was_made_elsewhere_lives_until_it_expires() -> None:
+    """Another person's run in the same account, or a plain `pulumi up`: nothing here may know of it."""
+    target = ListedTarget(there=["theirs-abc234"])
+    target.tagged = [tag("theirs-abc234")]
+    assert sweep([target]) == []
+    assert target.there == {"theirs-abc234"}
+    clock.sleep(60)
+    assert [(s.run_id, s.remains) for s in sweep([target])] == [("theirs-abc234", ())]
 
 
 def test_tags_that_point_to_a_live_or_kept_run_leave_it_alone() -> None:
