@@ -40,6 +40,9 @@ def environment(layout: Layout, design: Design) -> dict[str, str]:
     # Nodes share this machine's addresses: ranks of two of them meet on the loopback interface, which Open MPI leaves
     # out by default (its version 5 then finds no way from one "node" to the other).
     env["OMPI_MCA_btl_tcp_if_include"] = "lo"
+    # Its shared-memory segments are named by host and local rank: with several ranks each, two "nodes" use the same ones
+    # and crash (4.1: vader; 5: sm).
+    env["OMPI_MCA_btl"] = "^vader,sm"
     env.update(host.mpi_environment(design))
     if os.geteuid() == 0:
         env["OMPI_ALLOW_RUN_AS_ROOT"] = env["OMPI_ALLOW_RUN_AS_ROOT_CONFIRM"] = "1"
