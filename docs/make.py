@@ -129,6 +129,9 @@ def commands_page() -> str:
         assert command is not None
         context = click.Context(command, parent, name, max_content_width=100, terminal_width=100)
         text += f"## {name}\n\n```text\n{command.get_help(context)}\n```\n\n"
+        for part in command.commands.values() if isinstance(command, click.Group) else ():
+            inner = click.Context(part, context, part.name, max_content_width=100, terminal_width=100)
+            text += f"```text\n{part.get_help(inner)}\n```\n\n"
     return text
 
 

@@ -22,6 +22,8 @@ COMMANDS: dict[str, str] = {
     "list": "List the runs that exist.",
     "sweep": "End what dead and expired runs left behind.",
     "init": "Write a file to start from.",
+    "template": "List, or write to a folder, what to start from: specs and Pulumi stacks.",
+    "keys": "Make the keys of a cluster that Pulumi alone makes.",
     "validate": "Check a file.",
     "plan": "Show what would be made, and what it would cost.",
     "render": "Print the files that the cluster would be made from.",

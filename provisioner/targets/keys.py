@@ -27,7 +27,8 @@ def make(folder: Path, run_id: str) -> Keys:
     files.write(folder / "known_hosts", f"{ALIAS} {host}\n", mode=0o600, durable=False)
     private = (folder / "head").read_text()
     # It is the head's alone from here on.
-    (folder / "head").unlink()
+    for name in ("head", "head.pub"):
+        (folder / name).unlink()
     return Keys(
         munge_key=random.token_bytes(128),
         authorized_key=(folder / "client.pub").read_text().strip(),

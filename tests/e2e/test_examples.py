@@ -138,3 +138,69 @@ def test_python_ml(example: Callable[[str], Ran]) -> None:
     rows = [[int(count) for count in list(row.values())[1:]] for row in ran.table("evaluate/confusion.csv")]
     assert sum(map(sum, rows)) == metrics["tested"] == 450
     assert sum(rows[digit][digit] for digit in range(10)) / 450 == pytest.approx(metrics["accuracy"])
+
+
+def compiles_mpi() -> bool:
+    program = "#include <mpi.h>\nint main(void) { return 0; }\n"
+    argv = ["mpicc", "-x", "c", "-", "-o", "/dev/null"]
+    return shutil.which("mpicc") is not None and subprocess.run(argv, input=program.encode(), capture_output=True).returncode == 0
+
+
+@pytest.mark.skipif(not compiles_mpi(), reason="gcc or libopenmpi-dev is not installed")
+def test_mpi_cpu(example: Callable[[str], Ran]) -> None:
+    """Several ranks on each of two nodes, which are one machine here."""
+    ran = example("mpi-cpu")
+    assert ran.receipt["jobs"]["measure"]["nodes"] == ["cpu-1", "cpu-2"]
+    rows = ran.table("measure/measure.csv")
+    assert [(row["test"], row["bytes"]) for row in rows] == [
+        (test, str(size)) for size in (8, 1024, 65536, 4194304) for test in ("ping-pong", "allreduce")
+    ]
+    assert {(row["ranks"], row["nodes"], row["errors"]) for row in rows} == {("4", "2", "0")}
+    assert all(float(row["microseconds"]) > 0 for row in rows)
+
+
+def test_param_sweep(example: Callable[[str], Ran]) -> None:
+    ran = example("param-sweep")
+    assert [task["state"] for task in ran.receipt["jobs"]["ising"]["tasks"]] == ["COMPLETED"] * 12
+    rows = {float(row["temperature"]): (float(row["energy"]), float(row["exact"])) for row in ran.table("gather/energies.csv")}
+    assert len(rows) == 12
+    # The ground state is two bonds for each spin; at T = 1.5 hardly a spin has left it (exactly -1.9509...).
+    assert rows[1.5][1] == pytest.approx(-1.951, abs=1e-3)
+    assert rows[1.5][0] == pytest.approx(rows[1.5][1], abs=0.02)
+    assert sorted(energy for energy, _ in rows.values()) == [rows[t][0] for t in sorted(rows)], "it rises with the temperature"
+
+
+@pytest.mark.skipif(shutil.which("fio") is None, reason="fio is not installed")
+def test_lustre_io(example: Callable[[str], Ran]) -> None:
+    ran = example("lustre-io")
+    rows = {(row["direction"], row["node"]): row for row in ran.table("report/bandwidth.csv")}
+    assert rows.keys() == {(direction, node) for direction in ("write", "read") for node in ("cpu-1", "cpu-2", "all")}
+    # Two nodes, four files each, of 8 MiB.
+    assert {row["bytes"] for (_, node), row in rows.items() if node == "all"} == {str(2 * 4 * 8 * 2**20)}
+    assert all(float(row["MiB/s"]) > 0 for row in rows.values())
+
+
+@pytest.mark.skipif(not (PACKAGES / "numpy").is_dir(), reason="python3-numpy is not installed")
+def test_gpu_train(example: Callable[[str], Ran]) -> None:
+    ran = example("gpu-train")
+    history = ran.table("train/metrics.csv")
+    assert [int(row["epoch"]) for row in history] == list(range(1, 41))
+    assert float(history[-1]["accuracy"]) > 0.95
+    assert ran.text("train/gpu.txt") == "none\n" or shutil.which("nvidia-smi")
+
+
+@pytest.mark.skipif(not (PACKAGES / "numpy").is_dir(), reason="python3-numpy is not installed")
+def test_gpu_train_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+    """A requeued job is in the same folder: two runs of three epochs are one of six."""
+    accuracies = []
+    for name, runs in (("cut", ["3", "6"]), ("whole", ["6"])):
+        shutil.copytree(EXAMPLES / "gpu-train", tmp_path / name)
+        for epochs in runs:
+            env = {**os.environ, "EPOCHS": epochs}
+            done = subprocess.run(["/usr/bin/python3", "train.py"], cwd=tmp_path / name, env=env, capture_output=True, text=True)
+            assert done.returncode == 0, done.stderr
+            assert ("goes on after epoch 3" in done.stdout) == (runs == ["3", "6"] and epochs == "6")
+        with (tmp_path / name / "metrics.csv").open(newline="") as stream:
+            accuracies.append([row["accuracy"] for row in csv.DictReader(stream)])
+    assert accuracies[0] == accuracies[1]
+    assert len(accuracies[0]) == 6
