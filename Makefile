@@ -6,7 +6,7 @@ PYTEST_ARGS ?=
 
 # What the program needs to make clusters here, and what the tests and examples need beside it.
 PACKAGES := slurmctld slurmd slurm-client munge libpmix-dev openmpi-bin bubblewrap openssh-client python3-venv
-TEST_PACKAGES := lammps gcc libc6-dev libopenmpi-dev fio python3-numpy python3-sklearn python3-matplotlib cloud-init openssh-server busybox systemd-container mmdebstrap debian-archive-keyring iproute2 slirp4netns
+TEST_PACKAGES := lammps gcc libc6-dev libopenmpi-dev fio python3-numpy python3-sklearn python3-matplotlib cloud-init openssh-server busybox systemd-container mmdebstrap debian-archive-keyring iproute2 nftables slirp4netns
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: setup setup-dev setup-clouds demo test lint bench docs lock clean
