@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
@@ -83,6 +84,8 @@ class Spaces:
 def spaces(tmp_path: Path) -> Iterator[Spaces]:
     if os.geteuid() != 0:
         pytest.skip("network namespaces need root")
+    if lacking := [name for name in ("ip", "nft") if shutil.which(name) is None]:
+        pytest.skip(f"not installed: {' '.join(lacking)} (iproute2, nftables)")
     made = Spaces(f"bg{uuid.uuid4().hex[:6]}", tmp_path)
     (tmp_path / "systemctl").write_text(SYSTEMCTL)
     (tmp_path / "systemctl").chmod(0o755)

@@ -276,6 +276,30 @@ def test_suspend_ends_them(slurm: Slurm, slept: list[float], told: Told, calls: 
     assert (slurm.ran, slept) == ([], [])
 
 
+def test_first_makes_what_is_always_there_and_asks_slurm_for_nothing(
+    slurm: Slurm, slept: list[float], told: Told, calls: Calls, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert resume.main("first", told(cpu=["small", "fine"], gpu=["fine"]), "cpu-1 cpu-2 gpu-1") == 0
+    assert calls == [
+        ("launch", ["cpu-1", "cpu-2"], "small", "spot"),
+        ("launch", ["cpu-1", "cpu-2"], "fine", "spot"),
+        ("launch", ["gpu-1"], "fine", "spot"),
+    ]
+    assert (slurm.ran, slept) == ([], [])
+    assert [line.split(" ", 1)[1] for line in capsys.readouterr().out.splitlines()] == ["cpu-1,cpu-2: no room for small"]
+
+
+@pytest.mark.parametrize(("kind", "said"), [("bad", "cpu-1: QUOTA: 0 of 8 left"), ("broken", "cpu-1: TRANSIENT: no such luck")])
+def test_where_the_first_are_refused_the_phase_fails_with_its_words_and_the_others_are_made(
+    slurm: Slurm, slept: list[float], told: Told, calls: Calls, capsys: pytest.CaptureFixture[str], kind: str, said: str
+) -> None:
+    """Not said on the nodes, and not asked again: slurmctld is not there yet, and phase.sh tells the log's end."""
+    assert resume.main("first", told(cpu=[kind], gpu=["fine"]), "cpu-1 gpu-1") == 1
+    assert calls[-1] == ("launch", ["gpu-1"], "fine", "spot")
+    assert (slurm.ran, slept) == ([], [])
+    assert capsys.readouterr().out.splitlines()[0].endswith(said)
+
+
 TEMPLATE = {"endpoint": "unix:/provider.sock", "kind": "c7a.xlarge"}
 
 
