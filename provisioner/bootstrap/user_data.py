@@ -52,7 +52,7 @@ def render(design: Design, role: Role, *, setup: str | None, site: conf.Site, se
         "slurm": conf.render(design, site),
         "launcher": None if seam.launcher is None else json.dumps(dict(seam.launcher.told), indent=1),
         "hosts": ",".join(conf.hostlist(group.name, 1, group.max) for group in design.groups),
-        "fixed": ",".join(conf.hostlist(group.name, 1, group.min) for group in design.groups if group.min),
+        "fixed": ",".join(_always(design)),
         "mounts": seam.mounted(role),
         "clients": list(dict.fromkeys(mount.client for mount in seam.mounted(role) if mount.client)),
         "behind_head": bool(seam.behind_head) and role == "compute",
@@ -111,6 +111,12 @@ def _script(setup: str) -> str:
     """Executable as it stands: a script that names no interpreter is bash's, on every target."""
     text = setup if setup.startswith("#!") else f"#!/bin/bash\n{setup}"
     return text if text.endswith("\n") else f"{text}\n"
+
+
+def _always(design: Design) -> list[str]:
+    """Hostlists of the machines that are always there beside the head."""
+    groups = [conf.hostlist(group.name, 1, group.min) for group in design.groups if group.min]
+    return [*groups, *([conf.hostlist("login", 1, design.login.nodes)] if design.login else [])]
 
 
 def _variables(design: Design, role: Role) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from making import design
 from ruamel.yaml import YAML
 from syrupy.assertion import SnapshotAssertion
 
@@ -173,10 +174,21 @@ def test_the_head_launches_the_first_nodes_where_no_client_will() -> None:
     told = Launcher("nspawn", {"groups": {}}, {"/opt/burst/compute": "c2VjcmV0"})
     head = rendered("head", seam=Seam(shape="aws", launcher=told, first=True))
     assert phases(head)["first"] == ["/opt/burst/first", "cpu-1"]
-    assert "resume.py first " in written(head)["/opt/burst/first"]
+    # What it says is in its phase's log and nowhere else: that is what a machine that fails tells.
+    assert (
+        written(head)["/opt/burst/first"]
+        == '#!/bin/sh\nexec python3 -I /opt/burst/launch/resume.py first /opt/burst/launch.json "$1"\n'
+    )
     secret = next(f for f in head["write_files"] if f["path"] == "/opt/burst/compute")
     assert (secret["permissions"], secret["content"]) == ("0600", "c2VjcmV0")
     assert "first" not in phases(rendered("head", seam=Seam(shape="aws", launcher=told)))
+
+
+def test_login_nodes_are_launched_with_the_first() -> None:
+    told = Launcher("nspawn", {"groups": {}})
+    decided = design("version: 1\nname: a\nlogin: {nodes: 2}\ngroups: {cpu: {nodes: {max: 2}}}\n")
+    head = rendered("head", decided, seam=Seam(shape="aws", launcher=told, first=True))
+    assert phases(head)["first"] == ["/opt/burst/first", "login-[1-2]"]
 
 
 def test_filesystems_of_others_are_not_exported() -> None:
