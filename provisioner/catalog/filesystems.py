@@ -15,6 +15,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provisioner.units import GIB
+
 
 @dataclass(frozen=True)
 class Steps:
@@ -80,7 +82,7 @@ def hourly(service: Service, size: int) -> float | None:
 
 def gib(size: int) -> int:
     """Bytes in whole GiB, rounded up."""
-    return -(-size // 2**30)
+    return -(-size // GIB)
 
 
 def shown(size: int) -> str:

@@ -48,8 +48,9 @@ def sizes_that_there_are(design: Design, cloud: str) -> Iterator[Said]:
             continue
         asked = filesystems.gib(fs.size)
         near = service.nearest(asked)
-        if near != (asked,):
-            message = f"filesystems.{fs.mount}: {filesystems.shown(asked)}, but {service.name} comes in {service.said}"
+        if near != (asked,) or fs.size % filesystems.GIB:
+            size = filesystems.shown(asked) if fs.size % filesystems.GIB == 0 else f"{fs.size / filesystems.GIB:g}GiB"
+            message = f"filesystems.{fs.mount}: {size}, but {service.name} comes in {service.said}"
             yield message, f"size: {' or '.join(_priced(service, size) for size in near)}; it is billed by its size"
 
 
@@ -68,8 +69,8 @@ def types_that_are_on_the_spot_market(design: Design, cloud: str) -> Iterator[Sa
 
 
 @_rule("no-identity")
-def somebody_can_launch(design: Design, cloud: str) -> Iterator[Said]:
-    """The head has an identity where nodes come or go by themselves."""
+def somebody_may(design: Design, cloud: str) -> Iterator[Said]:
+    """There is an identity where nodes come or go by themselves, and where there are buckets."""
     if design.identity.create or design.identity.id is not None:
         return
     for group in design.groups:
@@ -77,6 +78,17 @@ def somebody_can_launch(design: Design, cloud: str) -> Iterator[Said]:
         if what:
             message = f"groups.{group.name} is {what}, but with identity: none the head may launch no machine"
             yield message, "nodes: a number and spot: never; or identity: the id of one that may"
+    for fs in design.filesystems:
+        if fs.type == "bucket":
+            message = f"filesystems.{fs.mount}: it is a bucket, which nobody may open with identity: none"
+            yield message, "type: nfs; or identity: the id of one that may"
+
+
+@_rule("network")
+def a_network_with_its_subnet(design: Design, cloud: str) -> Iterator[Said]:
+    """An existing network has subnets for many things: which one is the run's is not guessed."""
+    if design.network.id is not None and design.network.subnet is None:
+        yield "network.id names a network, but network.subnet none of its subnets", "add subnet: one in the target's region"
 
 
 @_rule("infiniband")

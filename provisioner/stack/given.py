@@ -5,6 +5,8 @@
 | `design` | set by `burst` | the Design as JSON |
 | `file` | by hand | burst.yaml, from which the program decides the Design itself |
 | `run` | by hand, may be left out | the run's id; the file's name and the stack's when left out |
+| `target` | by hand, may be left out | `aws/us-east-2`; by default the file's own for this cloud |
+| `owner` | by hand, may be left out | whose the cluster is, in its tags; `pulumi` when left out |
 | `expires` | by hand | epoch seconds at which the cluster ends itself |
 | `setup` | set by `burst` | the text of the script that software.setup names |
 | `keys` | secret | munge's key, the SSH keys: `burst keys DIR` makes them |

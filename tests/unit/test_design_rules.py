@@ -47,6 +47,12 @@ TABLE: dict[str, list[tuple[str, str, str, str]]] = {
             "size: 128TiB; it is billed by its size",
         ),
         (
+            "aws",
+            "groups: {cpu: {nodes: 1}}\nfilesystems:\n  /scratch: {type: lustre, size: 1199.5GiB}  # <<<\n",
+            "filesystems./scratch: 1199.5GiB, but FSx for Lustre comes in 1200GiB, 2400GiB and each 2400GiB more",
+            "size: 1200GiB (about 0.23 USD an hour); it is billed by its size",
+        ),
+        (
             "azure",
             "groups: {cpu: {nodes: 1}}\nfilesystems:\n  /data: {type: managed-nfs, size: 50GiB}  # <<<\n",
             "filesystems./data: 50GiB, but Azure Files comes in 100GiB to 100TiB",
@@ -80,6 +86,21 @@ TABLE: dict[str, list[tuple[str, str, str, str]]] = {
             "groups.cpu is spot, but with identity: none the head may launch no machine",
             "nodes: a number and spot: never; or identity: the id of one that may",
         ),
+        (
+            "azure",
+            "identity: none\ngroups: {cpu: {nodes: 1}}\nfilesystems:\n  /data: {type: bucket}  # <<<\n",
+            "filesystems./data: it is a bucket, which nobody may open with identity: none",
+            "type: nfs; or identity: the id of one that may",
+        ),
+    ],
+    "network": [
+        (
+            cloud,
+            "groups: {cpu: {nodes: 1}}\nnetwork:\n  id: net-1  # <<<\n",
+            "network.id names a network, but network.subnet none of its subnets",
+            "add subnet: one in the target's region",
+        )
+        for cloud in ("aws", "gcp", "azure")
     ],
     "infiniband": [
         (
