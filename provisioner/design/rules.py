@@ -13,6 +13,7 @@ from provisioner.catalog import filesystems
 from provisioner.catalog.markets import has_spot
 from provisioner.design.model import Design, Group
 from provisioner.findings import Finding, error, warning
+from provisioner.units import GIB
 
 Said = tuple[str, str]
 Rule = Callable[[Design, str], Iterable[Said]]
@@ -48,8 +49,8 @@ def sizes_that_there_are(design: Design, cloud: str) -> Iterator[Said]:
             continue
         asked = filesystems.gib(fs.size)
         near = service.nearest(asked)
-        if near != (asked,) or fs.size % filesystems.GIB:
-            size = filesystems.shown(asked) if fs.size % filesystems.GIB == 0 else f"{fs.size / filesystems.GIB:g}GiB"
+        if near != (asked,) or fs.size % GIB:
+            size = filesystems.shown(asked) if fs.size % GIB == 0 else f"{fs.size / GIB:g}GiB"
             message = f"filesystems.{fs.mount}: {size}, but {service.name} comes in {service.said}"
             yield message, f"size: {' or '.join(_priced(service, size) for size in near)}; it is billed by its size"
 
