@@ -48,6 +48,21 @@ class Layout:
         return self.root / "passphrase"
 
     @property
+    def backend(self) -> Path:
+        """The address of the backend that has the state (0600: it may have a password in it)."""
+        return self.root / "backend"
+
+    @property
+    def settled(self) -> Path:
+        """Is there while Pulumi's state is known to be the whole truth: `up` came to its end, and nothing was begun since."""
+        return self.root / "settled"
+
+    @property
+    def lock(self) -> Path:
+        """Held by every process of the engine that works on the run, and by nobody else."""
+        return self.root / "engine.lock"
+
+    @property
     def keys(self) -> Path:
         """`client` (SSH), `client.pub`, `known_hosts`."""
         return self.root / "keys"

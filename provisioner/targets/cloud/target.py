@@ -24,6 +24,7 @@ from provisioner.stack.site import SITE
 from provisioner.targets import keys
 from provisioner.targets.base import Inventory, Resource, Tagged
 from provisioner.targets.cloud import caller, engine
+from provisioner.targets.cloud.faults import FIXES
 from provisioner.targets.cloud.inventory import inventory
 from provisioner.targets.cloud.layout import Layout, remembered, runs_folder
 from provisioner.targets.cloud.place import Place
@@ -68,6 +69,10 @@ class CloudTarget:
     @property
     def patience(self) -> float:
         return _PATIENCE
+
+    def configured(self) -> bool:
+        """Whether this user seems to have credentials for it."""
+        return self._place.configured()
 
     def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
         found = [*engine.findings(), *_user_data(design, folder)]
@@ -257,7 +262,7 @@ def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, e
         if kind is None:
             raise
         raise NotCreated(
-            f"{', '.join(names)} could not be launched", why=str(problem), fix=_FIXES[Kind(kind)], kind=Kind(kind)
+            f"{', '.join(names)} could not be launched", why=str(problem), fix=FIXES[Kind(kind)], kind=Kind(kind)
         ) from problem
     instance, market = taken["template"]["instance"], taken["market"]
     events.say(
@@ -265,13 +270,3 @@ def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, e
     )
     made: dict[str, str] = taken["machines"]
     return made
-
-
-_FIXES = {
-    Kind.CAPACITY: "ask for fewer nodes, for other types (groups.*.instance is a list), for another region, or spot: prefer",
-    Kind.QUOTA: "ask the provider for more (its message names the quota), or for fewer nodes",
-    Kind.THROTTLE: "burst run again, in a minute",
-    Kind.AUTH: "burst doctor",
-    Kind.CONFIG: "mend what the message names in the file",
-    Kind.TRANSIENT: "burst run again",
-}
