@@ -97,6 +97,31 @@ def piped(argv: Sequence[str], *, env: Mapping[str, str], stdout: IO[bytes] | in
         raise CommandFailed(argv, None, "", f"{problem.strerror}: {problem.filename}") from problem
 
 
+def kept(
+    argv: Sequence[str],
+    *,
+    cwd: Path | str,
+    env: Mapping[str, str],
+    stdin: IO[bytes],
+    output: tuple[IO[bytes], IO[bytes]],
+    keep: int,
+) -> subprocess.Popen[bytes]:
+    """Start a command on files, which outlive us as pipes do not. It and what it starts keep the descriptor `keep` open."""
+    try:
+        return subprocess.Popen(
+            list(argv),
+            cwd=cwd,
+            env=dict(env),
+            stdin=stdin,
+            stdout=output[0],
+            stderr=output[1],
+            pass_fds=(keep,),
+            process_group=0,
+        )
+    except OSError as problem:
+        raise CommandFailed(argv, None, "", f"{problem.strerror}: {problem.filename}") from problem
+
+
 def daemon(argv: Sequence[str], *, cwd: Path | str, env: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
     """Start a command that outlives us: a session of its own, nothing of our streams, both of its into `log`."""
     with log.open("ab") as stream:
