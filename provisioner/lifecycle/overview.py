@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from provisioner import clock
@@ -10,6 +11,7 @@ from provisioner.findings import Finding
 from provisioner.lifecycle import state
 from provisioner.lifecycle.sweep import dead
 from provisioner.targets.base import Tagged
+from provisioner.targets.cloud import health as cloud
 from provisioner.targets.local import checks as local
 from provisioner.targets.nspawn import checks as nspawn
 from provisioner.targets.registry import REGISTRY, open_target
@@ -52,5 +54,15 @@ def _told(tagged: Tagged) -> str:
 
 
 def health() -> dict[str, tuple[Finding, ...]]:
-    """What is missing on this machine, for each target that makes clusters on it."""
-    return {"local": local.programs(), "nspawn": (*nspawn.rights(), *nspawn.programs())}
+    """What is missing on this machine, for each target."""
+    return {
+        "local": local.programs(),
+        "nspawn": (*nspawn.rights(), *nspawn.programs()),
+        **{name: cloud.lacking(name, _configured(name)) for name in cloud.PACKAGES},
+    }
+
+
+def _configured(name: str) -> Callable[[], bool] | None:
+    """How a cloud looks for credentials, where this version has it."""
+    found: Callable[[], bool] | None = getattr(open_target(name), "configured", None) if name in REGISTRY else None
+    return found

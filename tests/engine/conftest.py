@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import shutil
-import stat
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,27 +25,29 @@ main()
 """
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    if shutil.which("pulumi") is None:
-        for item in items:
-            if item.path.is_relative_to(HERE):
-                item.add_marker(pytest.mark.skip(reason=NO_ENGINE))
-
-
 @pytest.fixture
 def around(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Around]:
-    """A home, a data folder, the provider on PATH under its three names, and an empty cloud; nothing may live on after it."""
+    """The program of tests/engine/stack in an empty cloud of its own."""
     made = Around(tmp_path)
-    for folder in (made.home, made.data, made.cloud, made.bin):
+    with standing(made, monkeypatch):
+        yield made
+
+
+@contextmanager
+def standing(around: Around, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A home, a data folder, the provider on PATH under its three names, an empty cloud; nothing may live on after it."""
+    if shutil.which("pulumi") is None:
+        pytest.skip(NO_ENGINE)
+    for folder in (around.home, around.data, around.cloud, around.bin):
         folder.mkdir()
     for name in ("aws", "gcp", "azure-native"):
-        plugin = made.bin / f"pulumi-resource-{name}"
+        plugin = around.bin / f"pulumi-resource-{name}"
         plugin.write_text(_PLUGIN)
-        plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
-    for name, value in made.environment().items():
+        plugin.chmod(0o700)
+    for name, value in around.environment().items():
         monkeypatch.setenv(name, value)
     for name in ("PULUMI_BACKEND_URL", "PULUMI_CONFIG_PASSPHRASE", "PULUMI_HOME", "VIRTUAL_ENV"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(driving.files, "packaged", made.packaged)
-    yield made
-    assert made.processes() == {}, "something of the engine lives on"
+    monkeypatch.setattr(driving.files, "packaged", around.packaged)
+    yield
+    assert around.processes() == {}, "something of the engine lives on"

@@ -98,6 +98,11 @@ class Around:
         place: Any = SimpleNamespace(name=self.name, classify=classified)
         return Engine(self.layout, place, {})
 
+    def destroy(self) -> list[Event]:
+        told: list[Event] = []
+        self.engine().destroy(Events(RUN, [told.append]))
+        return told
+
     def create(
         self, configuration: Mapping[str, str] | None = None, secrets: Mapping[str, str] = SECRETS
     ) -> tuple[dict[str, Any], list[Event]]:
@@ -137,7 +142,7 @@ def main() -> int:
             if command == "create":
                 around.create()
             else:
-                around.engine().destroy()
+                around.destroy()
     except Interrupted as problem:
         return 128 + problem.signum
     except BurstError as problem:

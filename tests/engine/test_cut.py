@@ -61,6 +61,16 @@ def test_the_client_killed(around: Around) -> None:
     assert ended_anew(around) == {}
 
 
+def test_the_client_killed_while_it_waits_for_the_engine_to_end(around: Around) -> None:
+    """A second Ctrl-C does that: the engine has been asked already, and a second time would cost what is in flight."""
+    pid = under_way(around, delay=3.0)
+    os.kill(pid, signal.SIGINT)
+    until(lambda: (around.layout.lock.read_text() or "-") == f"{engines(around)[0]}\n")
+    os.kill(pid, signal.SIGKILL)
+    around.clients[0].communicate(timeout=60)
+    assert ended_anew(around) == {}
+
+
 def test_the_client_killed_and_the_engine_done_before_anybody_looks(around: Around) -> None:
     os.kill(under_way(around, delay=0.5), signal.SIGKILL)
     around.clients[0].communicate(timeout=60)

@@ -37,23 +37,23 @@ def test_up_tells_each_resource_and_answers_plain_values(around: Around) -> None
     assert sorted(event.data["name"] for event in told) == sorted([f"{RUN}-vpc", f"{RUN}-head", *MACHINES])
     first = told[0]
     assert first.message == f"aws:ec2/vpc:Vpc {RUN}-vpc created {first.data['seconds']}s"
-    around.engine().destroy()
+    around.destroy()
 
 
 def test_destroy_leaves_nothing_and_may_be_repeated(around: Around) -> None:
     around.create()
-    around.engine().destroy()
+    around.destroy()
     assert around.ledger.left() == {}
     assert [name for name in files_of(backend_folder()) if RUN in name] == []
-    around.engine().destroy()
+    around.destroy()
     # The user's own Pulumi is as it was: no login, no stack selected.
     assert files_of(around.home) == {}
 
 
 def test_destroy_where_there_is_no_stack(around: Around) -> None:
-    around.engine().destroy()
+    around.destroy()
     around.engine()._prepare()
-    around.engine().destroy()
+    around.destroy()
     assert around.ledger.entries() == []
 
 
@@ -75,7 +75,7 @@ def test_secrets_are_in_no_file_and_in_no_arguments(around: Around) -> None:
     assert any('"userData"' in text for name, text in kept.items() if name.endswith(f"stacks/burst-tests/{RUN}.json"))
     assert [name for name, text in kept.items() if KEY in text] == []
     assert KEY not in out + err
-    around.engine().destroy()
+    around.destroy()
 
 
 def test_the_passphrase_and_the_folders_are_for_nobody_else(around: Around) -> None:
@@ -83,13 +83,13 @@ def test_the_passphrase_and_the_folders_are_for_nobody_else(around: Around) -> N
     assert stat.S_IMODE(around.layout.passphrase.stat().st_mode) == 0o600
     assert stat.S_IMODE(around.layout.backend.stat().st_mode) == 0o600
     assert stat.S_IMODE(backend_folder().stat().st_mode) == 0o700
-    around.engine().destroy()
+    around.destroy()
 
 
 def test_another_passphrase_in_the_environment_changes_nothing(around: Around, monkeypatch: pytest.MonkeyPatch) -> None:
     around.create()
     monkeypatch.setenv("PULUMI_CONFIG_PASSPHRASE", "somebody's")
-    around.engine().destroy()
+    around.destroy()
     assert around.ledger.left() == {}
 
 
@@ -102,7 +102,7 @@ def test_another_backend_is_used_and_remembered(around: Around, monkeypatch: pyt
     assert (elsewhere / f".pulumi/stacks/burst-tests/{RUN}.json").is_file()
     # Whoever ends the run need not have it in their environment.
     monkeypatch.delenv("PULUMI_BACKEND_URL")
-    around.engine().destroy()
+    around.destroy()
     assert around.ledger.left() == {}
     assert [name for name in files_of(elsewhere) if RUN in name] == []
 
@@ -116,7 +116,7 @@ def test_a_provider_says_no_in_its_own_words(around: Around) -> None:
     assert WORDS in problem.why
     assert problem.kind is Kind.QUOTA
     assert "ask the provider for more" in problem.fix
-    around.engine().destroy()
+    around.destroy()
     assert around.ledger.left() == {}
 
 
@@ -126,7 +126,7 @@ def test_what_is_already_made_when_another_fails_is_known(around: Around) -> Non
         around.create()
     assert caught.value.kind is None
     assert len(around.ledger.left()) >= 2
-    around.engine().destroy()
+    around.destroy()
     assert around.ledger.left() == {}
 
 
@@ -136,32 +136,32 @@ def test_a_provider_that_repeats_a_secret_is_not_repeated(around: Around) -> Non
         around.create()
     assert KEY not in caught.value.why
     assert "the user data [secret] is malformed" in caught.value.why
-    around.engine().destroy()
+    around.destroy()
 
 
 def test_a_program_that_fails_says_why(around: Around) -> None:
     with pytest.raises(NotCreated, match="the stack could not be made") as caught:
         around.create({"burst:other": "x"})
     assert "burst:run" in caught.value.why
-    around.engine().destroy()
+    around.destroy()
 
 
 def test_a_large_configuration(around: Around) -> None:
     """The language host hands it on in one variable, of which Linux takes 128 KiB (execve(2), MAX_ARG_STRLEN)."""
     around.create({"burst:run": RUN, "burst:setup": "#" * 100_000})
-    around.engine().destroy()
+    around.destroy()
 
 
 def test_what_cannot_be_deleted_is_said_and_the_rest_is_deleted(around: Around) -> None:
     around.create()
     around.order(delete_faults={"-two": "DependencyViolation: it is in use"})
     with pytest.raises(Leftover, match=f"{RUN}-two") as caught:
-        around.engine().destroy()
+        around.destroy()
     assert "DependencyViolation: it is in use" in caught.value.why
     # What the machine that stays depends on stays with it.
     assert sorted(around.ledger.left().values()) == sorted([f"{RUN}-two", f"{RUN}-head", f"{RUN}-vpc"])
     around.order()
-    around.engine().destroy()
+    around.destroy()
     assert around.ledger.left() == {}
 
 
@@ -169,7 +169,7 @@ def test_what_somebody_else_deleted_is_no_error(around: Around) -> None:
     around.create()
     around.ledger.write(did="delete", id=f"aws:ec2/instance:Instance/{RUN}-two-id")
     around.order(delete_faults={"-two": "InvalidInstanceID.NotFound"})
-    around.engine().destroy()
+    around.destroy()
     assert around.ledger.left() == {}
 
 
@@ -204,4 +204,4 @@ def test_secrets_reach_the_program_to_the_byte(around: Around) -> None:
     )
     outputs, _ = around.create(secrets={"burst:keys": text})
     assert outputs == {"length": len(text)}
-    around.engine().destroy()
+    around.destroy()

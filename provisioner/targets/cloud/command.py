@@ -80,7 +80,7 @@ class Orderly(PulumiCommand):
             try:
                 started.wait()
             except BaseException:
-                _end(started)
+                _end(started, self._held)
                 raise
             result = CommandResult(_read(stdout, on_output), _read(stderr, on_error), started.returncode)
         if result.code != 0:
@@ -97,8 +97,9 @@ def _read(stream: IO[bytes], told: _Told | None) -> str:
     return "\n".join(lines)
 
 
-def _end(started: subprocess.Popen[bytes]) -> None:
-    """Ask it to end, then tell it, then end it."""
+def _end(started: subprocess.Popen[bytes], held: int) -> None:
+    """Ask it to end, then tell it, then end it. That it was asked stands in the lock, for whoever comes after us."""
+    os.pwrite(held, f"{started.pid}\n".encode(), 0)
     for signum, seconds in _ASKED:
         started.send_signal(signum)
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -137,10 +138,17 @@ def _end_earlier(descriptor: int, lock: Path) -> None:
         if not engines:
             _send(at_work, signal.SIGKILL)
         elif now >= until and asked:
-            signum, seconds = asked.pop(0)
-            _send(engines, signum)
+            # What was asked once must not be asked again at once: to the engine that is the second time.
+            first, (signum, seconds) = len(asked) == len(_ASKED), asked.pop(0)
+            _send([pid for pid in engines if not first or pid != _already(descriptor)], signum)
             until = now + seconds
         clock.sleep(0.1)
+
+
+def _already(descriptor: int) -> int | None:
+    """The engine that was asked to end by somebody who did not see it happen."""
+    told = os.pread(descriptor, 32, 0).partition(b"\n")[0]
+    return int(told) if told.isdigit() else None
 
 
 def _send(processes: Iterable[int], signum: signal.Signals) -> None:

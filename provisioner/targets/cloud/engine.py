@@ -66,13 +66,13 @@ class Engine:
 
         Raises Leftover with the provider's words, Refused where there is no engine.
         """
+        if not (self._layout.passphrase.is_file() and self._layout.program.is_dir()):
+            # `create` had not come as far as a stack.
+            return
         from pulumi.automation.errors import CommandError
 
         from provisioner.targets.cloud.command import alone
 
-        if not (self._layout.passphrase.is_file() and self._layout.program.is_dir()):
-            # `create` had not come as far as a stack.
-            return
         with alone(self._layout.lock) as held:
             progress = Progress(events)
             try:
@@ -134,6 +134,8 @@ class Engine:
             "PULUMI_BACKEND_URL": self._layout.backend.read_text(),
             "PULUMI_CONFIG_PASSPHRASE_FILE": str(self._layout.passphrase),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
+            # Else the plugins of all clouds are fetched whose SDKs are installed, some hundred megabytes each.
+            "PULUMI_OPTION_SKIP_PLUGIN_PRE_INSTALL": "true",
             "PULUMI_PYTHON_CMD": sys.executable,
             "PYTHONPATH": os.pathsep.join(part for part in (ours, os.environ.get("PYTHONPATH")) if part),
         }

@@ -99,16 +99,19 @@ def find() -> Installed:
 
 def findings() -> tuple[Finding, ...]:
     """What keeps Pulumi from being driven here."""
-    found = []
-    if sdk() is None:
-        found.append(
-            error("engine", "Pulumi's Python package is not installed", "pip install 'burst-hpc[aws]' (or [gcp], [azure])")
-        )
+    if sdk() is not None:
+        return unusable()
+    extra = error("engine", "Pulumi's Python package is not installed", "pip install 'burst-hpc[aws]' (or [gcp], [azure])")
+    return (extra, *unusable())
+
+
+def unusable() -> tuple[Finding, ...]:
+    """The same of the engine alone."""
     try:
         find()
     except Refused as problem:
-        found.append(error("engine", f"{problem.message}: {'; '.join(problem.why.splitlines())}", problem.fix))
-    return tuple(found)
+        return (error("engine", f"{problem.message}: {'; '.join(problem.why.splitlines())}", problem.fix),)
+    return ()
 
 
 def command() -> str:
