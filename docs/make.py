@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import sys
 from collections.abc import Callable, Iterator
@@ -12,12 +13,15 @@ import click
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+import provisioner
 from provisioner import units
+from provisioner.catalog.filesystems import SERVICES, hourly, shown
 from provisioner.cli.main import COMMANDS, burst
 from provisioner.errors import EXIT_MEANINGS
 from provisioner.report.receipt import Receipt
 from provisioner.spec.fields import ARRAY_PATTERN, NAME_PATTERN
 from provisioner.spec.model import Spec, TargetRef
+from provisioner.stack.outputs import OUTPUTS
 
 DOCS = Path(__file__).resolve().parent
 MADE = "<!-- Made by docs/make.py; change the source, then: make docs -->\n\n"
@@ -135,7 +139,42 @@ def commands_page() -> str:
     return text
 
 
-PAGES = {"file.md": file_page, "exit-codes.md": exit_codes_page, "receipt.md": receipt_page, "commands.md": commands_page}
+def stacks_page() -> str:
+    tables = {"configuration": configuration(), "outputs": outputs(), "sizes": sizes()}
+    text = (DOCS / "stacks.in.md").read_text()
+    for mark, table in tables.items():
+        assert f"@{mark}@" in text
+        text = text.replace(f"@{mark}@", table.rstrip())
+    return text
+
+
+def configuration() -> str:
+    """The table in given.py's docstring, which needs Pulumi to be imported."""
+    given = (Path(provisioner.__path__[0]) / "stack/given.py").read_text(encoding="utf-8")
+    return "".join(f"{line}\n" for line in (ast.get_docstring(ast.parse(given)) or "").splitlines() if line.startswith("|"))
+
+
+def outputs() -> str:
+    return row("output", "what it is") + row("---", "---") + "".join(row(f"`{key}`", about) for key, about in OUTPUTS.items())
+
+
+def sizes() -> str:
+    text = row("cloud", "`type`", "service", "sizes", "the least, by the hour") + row(*["---"] * 5)
+    for (cloud, kind), service in SERVICES.items():
+        least = service.ranges[0].least
+        price = hourly(service, least)
+        cost = f"{shown(least)}: {price:.2f} USD" if price is not None else f"{shown(least)}"
+        text += row(cloud, f"`{kind}`", service.name, service.said, cost)
+    return text
+
+
+PAGES = {
+    "file.md": file_page,
+    "exit-codes.md": exit_codes_page,
+    "receipt.md": receipt_page,
+    "commands.md": commands_page,
+    "stacks.md": stacks_page,
+}
 
 
 def main() -> int:

@@ -51,7 +51,10 @@ CLOUDS: dict[str, Cloud] = {
     "azure": Cloud(
         place="Azure",
         login="az login",
-        configure=("pulumi config set azure-native:location @REGION@",),
+        configure=(
+            "pulumi config set azure-native:location @REGION@",
+            "pulumi config set azure-native:subscriptionId $(az account show --query id --output tsv)",
+        ),
         end_nodes=(
             "RUN=$(pulumi stack output run_id)",
             'az vm list --query "[?tags.\\"burst-run\\"==\'$RUN\'].id" --output tsv | xargs -r az vm delete --yes --ids',
