@@ -2,7 +2,7 @@
 
 Each rule takes the Design and the cloud whose habits it meets, and answers what is wrong: (message, fix). A message begins
 with the file's key that it is about (lifecycle/prepare.py finds the line by it). Where the Design is for the cloud itself,
-each is an error; in a rehearsal on this machine the same is a warning, since it will be one there.
+what would be refused is an error; in a rehearsal on this machine the same is a warning, since it will be one there.
 """
 
 from __future__ import annotations
@@ -17,15 +17,17 @@ from provisioner.units import GIB
 
 Said = tuple[str, str]
 Rule = Callable[[Design, str], Iterable[Said]]
-RULES: dict[str, Rule] = {}
+Say = Callable[[str, str, str], Finding]
+# Code → the rule, and how its findings are said on the cloud itself.
+RULES: dict[str, tuple[Rule, Say]] = {}
 
 # "Availability sets overview": VMs in one availability set.
 _AVAILABILITY_SET = 200
 
 
-def _rule(code: str) -> Callable[[Rule], Rule]:
+def _rule(code: str, say: Say = error) -> Callable[[Rule], Rule]:
     def register(rule: Rule) -> Rule:
-        RULES[code] = rule
+        RULES[code] = (rule, say)
         return rule
 
     return register
@@ -36,8 +38,8 @@ def check(design: Design) -> tuple[Finding, ...]:
     cloud = design.cloud
     if cloud is None:
         return ()
-    say = error if design.target == cloud else warning
-    return tuple(say(code, *said) for code, rule in RULES.items() for said in rule(design, cloud))
+    there = design.target == cloud
+    return tuple((say if there else warning)(code, *said) for code, (rule, say) in RULES.items() for said in rule(design, cloud))
 
 
 @_rule("filesystem-size")
@@ -63,10 +65,22 @@ def _priced(service: filesystems.Service, size: int) -> str:
 @_rule("no-spot")
 def types_that_are_on_the_spot_market(design: Design, cloud: str) -> Iterator[Said]:
     """A group that is spot alone has no type that is never sold so."""
+    for group, types in _never_spot(design, cloud, "only"):
+        yield f"groups.{group}: {cloud} has no spot market for {types}", "spot: never, or another type"
+
+
+@_rule("on-demand-only", warning)
+def types_that_spot_says_nothing_of(design: Design, cloud: str) -> Iterator[Said]:
+    """Where spot is preferred, what is never sold so costs its full price."""
+    for group, types in _never_spot(design, cloud, "prefer"):
+        yield f"groups.{group}: {cloud} has no spot market for {types}: on demand alone", "leave out spot: prefer, or the type"
+
+
+def _never_spot(design: Design, cloud: str, spot: str) -> Iterator[tuple[str, str]]:
     for group in design.groups:
-        wrong = [node.instance for node in group.alternatives if not has_spot(cloud, node.instance)]
-        if group.spot == "only" and wrong:
-            yield f"groups.{group.name}: {cloud} has no spot market for {', '.join(wrong)}", "spot: never, or another type"
+        types = [node.instance for node in group.alternatives if not has_spot(cloud, node.instance)]
+        if group.spot == spot and types:
+            yield group.name, ", ".join(types)
 
 
 @_rule("no-identity")

@@ -16,6 +16,7 @@ from provisioner.findings import Finding, Level
 from provisioner.lifecycle.prepare import decided
 from provisioner.spec.load import FileRefused
 from provisioner.spec.model import parse_target
+from provisioner.stack.attempts import order
 
 HEAD = "version: 1\nname: a\n"
 
@@ -73,6 +74,14 @@ TABLE: dict[str, list[tuple[str, str, str, str]]] = {
             "spot: never, or another type",
         ),
     ],
+    "on-demand-only": [
+        (
+            "aws",
+            "groups:\n  cpu: {instance: [hpc7a.96xlarge, c7a.48xlarge], nodes: 1, spot: prefer}  # <<<\n",
+            "groups.cpu: aws has no spot market for hpc7a.96xlarge: on demand alone",
+            "leave out spot: prefer, or the type",
+        ),
+    ],
     "no-identity": [
         (
             "aws",
@@ -117,6 +126,7 @@ TABLE: dict[str, list[tuple[str, str, str, str]]] = {
         ),
     ],
 }
+WARNINGS = {"on-demand-only"}
 ROWS = [(code, *row) for code, rows in TABLE.items() for row in rows]
 
 
@@ -130,10 +140,14 @@ def test_every_rule_is_in_the_table() -> None:
 
 @pytest.mark.parametrize(("code", "target", "text", "message", "fix"), ROWS)
 def test_a_rule_fires_alone_with_its_line(folder: Path, code: str, target: str, text: str, message: str, fix: str) -> None:
-    with pytest.raises(FileRefused) as caught:
-        decided(write(folder, HEAD + text), target)
-    (one,) = caught.value.findings
-    assert (one.level, one.code, one.message, one.fix) == (Level.ERROR, code, message, fix)
+    if code in WARNINGS:
+        (one,) = decided(write(folder, HEAD + text), target)[2]
+    else:
+        with pytest.raises(FileRefused) as caught:
+            decided(write(folder, HEAD + text), target)
+        (one,) = caught.value.findings
+    level = Level.WARNING if code in WARNINGS else Level.ERROR
+    assert (one.level, one.code, one.message, one.fix) == (level, code, message, fix)
     assert [one.line] == marked(HEAD + text)
 
 
@@ -159,7 +173,7 @@ FINE = [
         "groups: {cpu: {nodes: 1}}\nfilesystems: {/s: {type: lustre, size: 27000GiB}, /f: {type: managed-nfs, size: 1280GiB}}\n",
     ),
     ("azure", "groups: {cpu: {nodes: 1}}\nfilesystems: {/s: {type: lustre, size: 8TiB}, /f: {type: managed-nfs}}\n"),
-    ("aws", "groups: {cpu: {instance: hpc7a.96xlarge, nodes: 2, spot: prefer}}\n"),
+    ("aws", "groups: {cpu: {instance: c7a.48xlarge, nodes: 2, spot: prefer}}\n"),
     ("azure", "groups: {cpu: {instance: Standard_HB120rs_v3, nodes: 300, spot: only, fabric: never}}\n"),
     ("azure", "groups: {cpu: {instance: Standard_HB120rs_v3, nodes: {max: 200}}}\n"),
     ("aws", "identity: none\ngroups: {cpu: {nodes: 2}}\n"),
@@ -176,6 +190,19 @@ def test_a_type_that_is_chosen_for_a_spot_group_is_on_the_spot_market() -> None:
     text = HEAD + "groups: {plain: {nodes: 1}, spot: {nodes: 1, spot: prefer}}\n"
     groups = decide(spec(text), bundled(), RUN, parse_target("azure"))[0].groups
     assert [has_spot("azure", group.node.instance) for group in groups] == [False, True]
+
+
+def test_what_is_never_spot_is_not_asked_for_as_spot() -> None:
+    text = HEAD + "groups: {{cpu: {{instance: [hpc7a.96xlarge, c7a.48xlarge], nodes: 1, spot: {}}}}}\n"
+
+    def tried(spot: str) -> list[tuple[str, str]]:
+        group = decide(spec(text.format(spot)), bundled(), RUN, parse_target("aws"))[0].group("cpu")
+        return [(market, node.instance) for market, node in order(group, "aws")]
+
+    both = [("on-demand", "hpc7a.96xlarge"), ("on-demand", "c7a.48xlarge")]
+    assert tried("never") == both
+    assert tried("prefer") == [("spot", "c7a.48xlarge"), *both]
+    assert tried("only") == [("spot", "c7a.48xlarge")]
 
 
 def test_steps() -> None:
