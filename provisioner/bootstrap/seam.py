@@ -21,7 +21,8 @@ SHAPES = ("aws", "gcp", "azure")
 class Mount:
     """A line of fstab(5). `on_head` is whether the head mounts it too: what it serves itself it has.
 
-    `client` is the file of cloud-init/ that installs what mounts it, where no package of the distribution does.
+    `client` is the file of cloud-init/ that installs what mounts it, where no package of the distribution does. `made` is
+    a filesystem that was made for this run: its root is root's alone until the head opens it to everybody.
     """
 
     folder: str
@@ -31,6 +32,7 @@ class Mount:
     options: str = "hard,noatime,_netdev,retry=0"
     on_head: bool = False
     client: str = ""
+    made: bool = False
 
 
 @dataclass(frozen=True)
