@@ -245,7 +245,7 @@ def serving(google: Google) -> Iterator[Google]:
             body = json.loads(self.rfile.read(length)) if length else None
             assert self.headers["Authorization"].startswith("Bearer ")
             url = urllib.parse.urlsplit(self.path)
-            path = urllib.parse.unquote(url.path.lstrip("/"))
+            path = url.path.lstrip("/")
             drop, (status, told) = google.answer(self.command, path, urllib.parse.parse_qs(url.query), body)
             if drop:
                 self.close_connection = True
@@ -262,7 +262,14 @@ def serving(google: Google) -> Iterator[Google]:
         def log_message(self, *said: Any) -> None:
             """Nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    class Server(ThreadingHTTPServer):
+        # With fewer, a caller of many threads waits a second for its line.
+        request_queue_size = 64
+
+        def handle_error(self, request: Any, client_address: Any) -> None:
+            """A caller that has hung up."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     google.endpoint = f"http://127.0.0.1:{server.server_address[1]}"
