@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +100,7 @@ class Head(pulumi.ComponentResource):
         email = self._args.identity.head
         return gcp.compute.InstanceServiceAccountArgs(email=email, scopes=_SCOPES) if email is not None else None
 
-    def _reached(self, interfaces: list[Any]) -> str:
+    def _reached(self, interfaces: Sequence[Any]) -> str:
         """Its public address; through the tunnel it is reached by its name."""
         if self._args.design.network.access == "tunnel":
             return named(self._args.design, "head")

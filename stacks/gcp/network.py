@@ -9,7 +9,8 @@ import pulumi_gcp as gcp
 from zones import Where
 
 from provisioner.stack.given import Given
-from provisioner.stack.identity import described, named, tags
+from provisioner.stack.identity import described, named
+from provisioner.stack.identity import tags as labels
 
 _RANGE, _RDMA_RANGE = "10.0.0.0/16", "10.1.0.0/16"
 # From where Identity-Aware Proxy comes ("Using IAP for TCP forwarding").
@@ -90,7 +91,7 @@ class Network(pulumi.ComponentResource):
             "head-address",
             name=named(self._design, "head"),
             description=described(self._design),
-            labels=tags(self._design),
+            labels=labels(self._design),
             region=self._where.region,
             address_type="INTERNAL",
             subnetwork=self.subnet,
@@ -101,15 +102,21 @@ class Network(pulumi.ComponentResource):
         """The run's machines to each other, and SSH; answers the rule that lets SSH in."""
         design = self._design
         everything = gcp.compute.FirewallAllowArgs(protocol="all")
-        self._rule("internal", [design.run.id], {"source_tags": [design.run.id]}, everything)
+        self._rule("internal", [design.run.id], everything, tags=[design.run.id])
         tunnel = design.network.access == "tunnel"
         reached = [named(design, "head"), *([named(design, "login")] if design.login and not tunnel else [])]
         ranges = [IAP] if tunnel else list(self._given.ssh_from)
         ssh = gcp.compute.FirewallAllowArgs(protocol="tcp", ports=["22"])
-        return self._rule("ssh", reached, {"source_ranges": ranges}, ssh).id
+        return self._rule("ssh", reached, ssh, ranges=ranges).id
 
     def _rule(
-        self, part: str, to: list[str], of: dict[str, list[str]], allowed: gcp.compute.FirewallAllowArgs
+        self,
+        part: str,
+        to: list[str],
+        allowed: gcp.compute.FirewallAllowArgs,
+        *,
+        tags: list[str] | None = None,
+        ranges: list[str] | None = None,
     ) -> gcp.compute.Firewall:
         return gcp.compute.Firewall(
             part,
@@ -120,7 +127,8 @@ class Network(pulumi.ComponentResource):
             direction="INGRESS",
             target_tags=to,
             allows=[allowed],
-            **of,
+            source_tags=tags,
+            source_ranges=ranges,
             opts=self._below,
         )
 

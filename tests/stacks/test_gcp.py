@@ -14,8 +14,9 @@ import yaml
 from google_fake import PROJECT
 from making import design
 
-from tests.stacks import gcp
-from tests.stacks.gcp import CLOUD, EXISTING, PLAIN, ZONE, plain
+from tests.stacks import gcp_answers
+from tests.stacks.gcp import CLOUD, plain
+from tests.stacks.gcp_answers import EXISTING, PLAIN, TEXT, ZONE
 from tests.stacks.programs import Made, Stack
 
 ONE = "{version: 1, name: one, groups: {cpu: {instance: c3-standard-4, nodes: 1}}%s}"
@@ -38,7 +39,7 @@ def told(made: Made) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def everything() -> Stack:
-    return run(gcp.TEXT)
+    return run(TEXT)
 
 
 def test_the_head_is_told_how_nodes_are_made(everything: Stack) -> None:
@@ -189,13 +190,13 @@ def test_the_zone_with_most_of_the_types(everything: Stack) -> None:
 
 def test_no_zone_has_all(monkeypatch: pytest.MonkeyPatch) -> None:
     def none(function: str, asked: dict[str, Any]) -> dict[str, Any]:
-        return {"machineTypes": []} if "getMachineTypes" in function else gcp.call(function, asked)
+        return {"machineTypes": []} if "getMachineTypes" in function else gcp_answers.call(function, asked)
 
     from tests.stacks import programs
 
     decided = design(ONE % "", "gcp")
     with pytest.raises(pulumi.RunError, match="no zone of us-central1"):
-        programs.run(CLOUD.folder, programs.configured(decided), gcp.create, none)
+        programs.run(CLOUD.folder, programs.configured(decided), gcp_answers.create, none)
 
 
 def test_templates_are_what_google_describes(everything: Stack) -> None:
