@@ -1,0 +1,204 @@
+"""Delete what is left, in the order of its dependencies, again while it is in use.
+
+Each kind has one function, which answers only once the thing has gone, or raises. What EC2 says is still in use is asked
+for again: an interface is freed some moments after its machine, a group after the last interface in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from provisioner import clock
+from provisioner.launch import aws as launcher
+from provisioner.targets.aws.listing import pages
+from provisioner.targets.aws.session import Clients, clients
+from provisioner.targets.base import Resource
+
+# Those of a stage go side by side, one stage after the other.
+STAGES: tuple[tuple[str, ...], ...] = (
+    ("spot-request", "instance"),
+    ("nat-gateway", "efs", "fsx", "bucket", "vpc-endpoint", "instance-profile"),
+    ("network-interface", "launch-template", "placement-group", "volume", "role"),
+    ("address", "security-group"),
+    ("route-table", "subnet"),
+    ("internet-gateway",),
+    ("vpc",),
+)
+# Seconds. A machine with many GPUs takes minutes to end; a NAT gateway one or two; FSx some.
+PATIENCE = 600.0
+# "It is in use" in the words of EC2, EFS, FSx, IAM and S3: error codes of their API References.
+_IN_USE = ("DependencyViolation", "DeleteConflict", "FileSystemInUse", "BucketNotEmpty", "IncorrectState", "ResourceInUse")
+_GONE = ("NotFound", "NoSuchEntity", "NoSuchBucket", "InvalidPlacementGroup.Unknown")
+
+
+class StillThere(Exception):
+    """It has been told to go, and has not yet."""
+
+
+def reap(session: Any, resources: Sequence[Resource], patience: float = PATIENCE) -> tuple[Resource, ...]:
+    """What is left after at most `patience` seconds for each stage."""
+    left: list[Resource] = []
+    unknown = [each for each in resources if not any(each.kind in stage for stage in STAGES)]
+    to = clients(session)
+    for stage in STAGES:
+        some = [each for each in resources if each.kind in stage]
+        if not some:
+            continue
+        with ThreadPoolExecutor(min(8, len(some))) as pool:
+            gone = list(pool.map(lambda each: _insist(to, each, patience), some))
+        left += [each for each, done in zip(some, gone, strict=True) if not done]
+    return (*left, *unknown)
+
+
+def _insist(to: Clients, resource: Resource, patience: float) -> bool:
+    """Whether it has gone."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    for _ in clock.patience(patience, first=0.5, longest=10.0):
+        try:
+            _DELETE[resource.kind](to, resource.id)
+        except (StillThere, BotoCoreError):
+            continue
+        except ClientError as problem:
+            code = problem.response["Error"]["Code"]
+            if any(word in code for word in _GONE):
+                return True
+            if not (
+                any(word in code for word in _IN_USE) or ".InUse" in code or launcher.kind_of(code) in ("THROTTLE", "TRANSIENT")
+            ):
+                return False
+        else:
+            return True
+    return False
+
+
+def _instance(to: Clients, identity: str) -> None:
+    to.ec2.terminate_instances(InstanceIds=[identity])
+    told = to.ec2.describe_instances(InstanceIds=[identity])["Reservations"]
+    if any(each["State"]["Name"] != "terminated" for some in told for each in some["Instances"]):
+        raise StillThere
+
+
+def _nat_gateway(to: Clients, identity: str) -> None:
+    to.ec2.delete_nat_gateway(NatGatewayId=identity)
+    told = to.ec2.describe_nat_gateways(NatGatewayIds=[identity])["NatGateways"]
+    # Until then it holds its address and its place in the subnet.
+    if any(each["State"] != "deleted" for each in told):
+        raise StillThere
+
+
+def _efs(to: Clients, identity: str) -> None:
+    targets = to.efs.describe_mount_targets(FileSystemId=identity)["MountTargets"]
+    for each in targets:
+        if each["LifeCycleState"] not in ("deleting", "deleted"):
+            to.efs.delete_mount_target(MountTargetId=each["MountTargetId"])
+    if to.efs.describe_mount_targets(FileSystemId=identity)["MountTargets"]:
+        raise StillThere
+    to.efs.delete_file_system(FileSystemId=identity)
+
+
+def _fsx(to: Clients, identity: str) -> None:
+    told = to.fsx.describe_file_systems(FileSystemIds=[identity])["FileSystems"]
+    if told and told[0].get("Lifecycle") != "DELETING":
+        to.fsx.delete_file_system(FileSystemId=identity)
+    # It goes on holding its interfaces until it is not told of any more: then the next call says FileSystemNotFound.
+    if to.fsx.describe_file_systems(FileSystemIds=[identity])["FileSystems"]:
+        raise StillThere
+
+
+def _bucket(to: Clients, identity: str) -> None:
+    for key in ("Versions", "DeleteMarkers"):
+        objects = [
+            {"Key": each["Key"], "VersionId": each["VersionId"]}
+            for each in pages(to.s3, "list_object_versions", key, Bucket=identity)
+        ]
+        # S3 API Reference, "DeleteObjects": 1,000 at once.
+        for start in range(0, len(objects), 1000):
+            to.s3.delete_objects(Bucket=identity, Delete={"Objects": objects[start : start + 1000], "Quiet": True})
+    for each in pages(to.s3, "list_multipart_uploads", "Uploads", Bucket=identity):
+        to.s3.abort_multipart_upload(Bucket=identity, Key=each["Key"], UploadId=each["UploadId"])
+    to.s3.delete_bucket(Bucket=identity)
+
+
+def _vpc_endpoint(to: Clients, identity: str) -> None:
+    to.ec2.delete_vpc_endpoints(VpcEndpointIds=[identity])
+
+
+def _network_interface(to: Clients, identity: str) -> None:
+    (told,) = to.ec2.describe_network_interfaces(NetworkInterfaceIds=[identity])["NetworkInterfaces"]
+    address = told.get("Association", {}).get("AssociationId")
+    if address:
+        to.ec2.disassociate_address(AssociationId=address)
+    to.ec2.delete_network_interface(NetworkInterfaceId=identity)
+
+
+def _address(to: Clients, identity: str) -> None:
+    (told,) = to.ec2.describe_addresses(AllocationIds=[identity])["Addresses"]
+    if told.get("AssociationId"):
+        to.ec2.disassociate_address(AssociationId=told["AssociationId"])
+    to.ec2.release_address(AllocationId=identity)
+
+
+def _security_group(to: Clients, identity: str) -> None:
+    """Without its rules first: two groups that name each other could neither be deleted."""
+    rules = to.ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [identity]}])["SecurityGroupRules"]
+    for egress in (False, True):
+        ids = [each["SecurityGroupRuleId"] for each in rules if each["IsEgress"] is egress]
+        if ids:
+            revoke = to.ec2.revoke_security_group_egress if egress else to.ec2.revoke_security_group_ingress
+            revoke(GroupId=identity, SecurityGroupRuleIds=ids)
+    to.ec2.delete_security_group(GroupId=identity)
+
+
+def _route_table(to: Clients, identity: str) -> None:
+    (told,) = to.ec2.describe_route_tables(RouteTableIds=[identity])["RouteTables"]
+    for each in told.get("Associations", ()):
+        if not each.get("Main"):
+            to.ec2.disassociate_route_table(AssociationId=each["RouteTableAssociationId"])
+    to.ec2.delete_route_table(RouteTableId=identity)
+
+
+def _internet_gateway(to: Clients, identity: str) -> None:
+    (told,) = to.ec2.describe_internet_gateways(InternetGatewayIds=[identity])["InternetGateways"]
+    for each in told.get("Attachments", ()):
+        to.ec2.detach_internet_gateway(InternetGatewayId=identity, VpcId=each["VpcId"])
+    to.ec2.delete_internet_gateway(InternetGatewayId=identity)
+
+
+def _instance_profile(to: Clients, identity: str) -> None:
+    for role in to.iam.get_instance_profile(InstanceProfileName=identity)["InstanceProfile"]["Roles"]:
+        to.iam.remove_role_from_instance_profile(InstanceProfileName=identity, RoleName=role["RoleName"])
+    to.iam.delete_instance_profile(InstanceProfileName=identity)
+
+
+def _role(to: Clients, identity: str) -> None:
+    for name in pages(to.iam, "list_role_policies", "PolicyNames", RoleName=identity):
+        to.iam.delete_role_policy(RoleName=identity, PolicyName=name)
+    for each in pages(to.iam, "list_attached_role_policies", "AttachedPolicies", RoleName=identity):
+        to.iam.detach_role_policy(RoleName=identity, PolicyArn=each["PolicyArn"])
+    to.iam.delete_role(RoleName=identity)
+
+
+_DELETE: dict[str, Callable[[Clients, str], Any]] = {
+    "spot-request": lambda c, i: c.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[i]),
+    "instance": _instance,
+    "nat-gateway": _nat_gateway,
+    "efs": _efs,
+    "fsx": _fsx,
+    "bucket": _bucket,
+    "vpc-endpoint": _vpc_endpoint,
+    "instance-profile": _instance_profile,
+    "network-interface": _network_interface,
+    "launch-template": lambda c, i: c.ec2.delete_launch_template(LaunchTemplateId=i),
+    "placement-group": lambda c, i: c.ec2.delete_placement_group(GroupName=i),
+    "volume": lambda c, i: c.ec2.delete_volume(VolumeId=i),
+    "role": _role,
+    "address": _address,
+    "security-group": _security_group,
+    "route-table": _route_table,
+    "subnet": lambda c, i: c.ec2.delete_subnet(SubnetId=i),
+    "internet-gateway": _internet_gateway,
+    "vpc": lambda c, i: c.ec2.delete_vpc(VpcId=i),
+}

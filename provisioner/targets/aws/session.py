@@ -1,0 +1,94 @@
+"""Credentials: whether there seem to be any, and a session that has been shown to work."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import Kind, Refused
+from provisioner.launch.aws import kind_of
+
+DEFAULT_REGION = "us-east-2"
+# "Credential providers" of the AWS SDKs and Tools Reference Guide, those that cost nothing to look at.
+_VARIABLES = (
+    "AWS_ACCESS_KEY_ID",
+    "AWS_PROFILE",
+    "AWS_WEB_IDENTITY_TOKEN_FILE",
+    "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
+    "AWS_CONTAINER_CREDENTIALS_FULL_URI",
+)
+_LOGIN = "aws configure, or aws sso login; then: aws sts get-caller-identity"
+
+
+def configured() -> bool:
+    """Whether a variable or a file names credentials."""
+    files = (("AWS_SHARED_CREDENTIALS_FILE", "credentials"), ("AWS_CONFIG_FILE", "config"))
+    return any(os.environ.get(name) for name in _VARIABLES) or any(
+        Path(os.environ.get(variable) or Path.home() / ".aws" / name).is_file() for variable, name in files
+    )
+
+
+def region() -> str:
+    """The region of the user's own configuration."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if os.environ.get(name):
+            return os.environ[name]
+    try:
+        import boto3
+    except ImportError:
+        return DEFAULT_REGION
+    return boto3.session.Session().region_name or DEFAULT_REGION
+
+
+def open_session(where: str) -> Any:
+    """A boto3 Session whose credentials AWS has recognised. Raises Refused."""
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ImportError as problem:
+        raise Refused(
+            "the target aws needs boto3", why=str(problem), fix="pip install 'burst-hpc[aws]'", kind=Kind.CONFIG
+        ) from problem
+    try:
+        made = boto3.session.Session(region_name=where)
+        made.client("sts").get_caller_identity()
+    except (ClientError, BotoCoreError) as problem:
+        raise Refused("AWS does not know who asks", why=str(problem), fix=_LOGIN, kind=Kind.AUTH) from problem
+    return made
+
+
+@dataclass(frozen=True)
+class Clients:
+    """One client for each service: they may be used in threads, and are made in one (boto3, "Multithreading")."""
+
+    region: str
+    ec2: Any
+    efs: Any
+    fsx: Any
+    iam: Any
+    s3: Any
+
+
+def clients(session: Any) -> Clients:
+    """Those of a session."""
+    return Clients(session.region_name, *(session.client(name) for name in ("ec2", "efs", "fsx", "iam", "s3")))
+
+
+@contextmanager
+def refusing(what: str) -> Iterator[None]:
+    """AWS's errors as Refused, with its own words and their class."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield
+    except ClientError as problem:
+        kind = Kind(kind_of(problem.response["Error"]["Code"]))
+        raise Refused(f"AWS refused to {what}", why=str(problem), fix=_LOGIN if kind is Kind.AUTH else "", kind=kind) from problem
+    except BotoCoreError as problem:
+        raise Refused(
+            f"AWS could not be asked to {what}", why=str(problem), fix="again, in a minute", kind=Kind.TRANSIENT
+        ) from problem
