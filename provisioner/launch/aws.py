@@ -182,7 +182,12 @@ def _fleet(ec2: Any, count: int, template: Template, market: str, patient: bool)
         ],
         "TargetCapacitySpecification": {"TotalTargetCapacity": count, "DefaultTargetCapacityType": market},
         "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in ("fleet", "instance")],
-        **({"SpotOptions": options} if market == "spot" else {"OnDemandOptions": options}),
+        # One type in one zone is one pool: the strategy chooses nothing.
+        **(
+            {"SpotOptions": {**options, "AllocationStrategy": "capacity-optimized"}}
+            if market == "spot"
+            else {"OnDemandOptions": options}
+        ),
     }
 
     token = str(uuid.uuid4())

@@ -35,7 +35,7 @@ _EC2: dict[str, tuple[str, str, str, bool]] = {
 }
 # What is still told of for a while after its end, by the state that it is told with.
 _GONE = ("terminated", "deleted", "deleting", "cancelled", "closed", "failed")
-_ENDED = {"nat-gateway": ("deleted", "failed"), "spot-request": ("cancelled", "closed", "failed")}
+_ENDED = {"nat-gateway": ("deleted", "failed"), "vpc-endpoint": ("deleted",), "spot-request": ("cancelled", "closed", "failed")}
 
 
 def remains(session: Any, run_id: str) -> tuple[Resource, ...]:
