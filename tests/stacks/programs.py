@@ -62,7 +62,8 @@ class Recorder(mocks.Mocks):
         self._stack, self._create, self._call = stack, create, call
 
     def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[str, Any]]:
-        if not args.custom:
+        # What is read by its id is no component, though it is not said to be custom either.
+        if not args.custom and not args.resource_id:
             self._stack.components.append(args.typ)
             return "", dict(args.inputs)
         identity, told = self._create(args.typ, args.name, dict(args.inputs))
