@@ -1,0 +1,216 @@
+"""What is particular to AWS: each way that a network, an identity and a filesystem can be, and what machines are told."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+from functools import cache
+from typing import Any
+
+import pulumi
+import pytest
+from making import design
+from ruamel.yaml import YAML
+
+from provisioner.bootstrap.user_data import LIMIT
+from tests.stacks import aws
+from tests.stacks.aws_moto import revealed
+from tests.stacks.aws_rules import made, statements
+from tests.stacks.programs import Stack
+
+PLAIN = "version: 1\nname: plain\ngroups: {cpu: {instance: c7i.large, nodes: {min: 1, max: 2}}}\n"
+
+
+@cache
+def stack(text: str = PLAIN, **more: str) -> Stack:
+    return aws.CLOUD.run(design(text, "aws"), **more)
+
+
+def told(user_data: Any) -> dict[str, str]:
+    """The files that a machine writes, by path."""
+    raw = base64.b64decode(revealed(user_data))
+    assert len(raw) <= LIMIT
+    parsed = YAML(typ="safe", pure=True).load(gzip.decompress(raw).decode())
+    return {each["path"]: each["content"] for each in parsed["write_files"]}
+
+
+def head(stack: Stack) -> dict[str, str]:
+    return told(stack.of(":Instance")[0].inputs["userDataBase64"])
+
+
+def nodes(stack: Stack, number: int = 0) -> dict[str, str]:
+    return told(stack.of(":LaunchTemplate")[number].inputs["userData"])
+
+
+def types(stack: Stack) -> set[str]:
+    return {each.type.rpartition(":")[2] for each in made(stack)}
+
+
+def test_the_zone_is_the_first_that_has_every_type() -> None:
+    assert stack(aws.TEXT).outputs["zone"] == "us-east-2b"
+    assert stack().outputs["zone"] == "us-east-2a"
+    assert stack(PLAIN, zone="us-east-2c").outputs["zone"] == "us-east-2c"
+
+
+def test_a_zone_that_lacks_a_type_is_refused() -> None:
+    with pytest.raises(pulumi.RunError, match=r"no zone of us-east-2 offers all of .*p5\.48xlarge"):
+        stack(aws.TEXT, zone="us-east-2a")
+
+
+def test_the_head_knows_what_to_launch_and_the_output_says_the_same() -> None:
+    one = stack(aws.TEXT)
+    launch = json.loads(head(one)["/opt/burst/launch.json"])
+    assert launch["groups"] == one.outputs["attempts"]
+    assert (launch["launcher"], launch["scontrol"]) == ("aws", ["scontrol"])
+    assert "/opt/burst/launch/aws.py" in head(one)
+    ids = {each.id for each in one.of(":LaunchTemplate")}
+    tried = {group: [(a["market"], a["template"]["instance"]) for a in attempts] for group, attempts in launch["groups"].items()}
+    assert {a["template"]["launch_template"] for attempts in launch["groups"].values() for a in attempts} == ids
+    assert tried["cpu"] == [("on-demand", "c7a.48xlarge"), ("on-demand", "c7i.48xlarge")]
+    assert tried["gpu"] == [("spot", "p5.48xlarge"), ("on-demand", "p5.48xlarge")]
+    assert tried["plain"] == [("spot", "c7i.large")]
+    assert [market for market, _ in tried["login"]] == ["on-demand"]
+
+
+def test_spot_requests_are_tagged_where_nothing_else_is_asked_for() -> None:
+    kinds = {
+        each.inputs["instanceType"]: [t["resourceType"] for t in each.inputs["tagSpecifications"]]
+        for each in stack(aws.TEXT).of(":LaunchTemplate")
+    }
+    assert "spot-instances-request" in kinds["c7i.large"]
+    assert "spot-instances-request" not in kinds["p5.48xlarge"]
+
+
+def test_machines_are_told_the_heads_address_and_their_mounts() -> None:
+    one = stack(aws.TEXT)
+    assert "10.77.0.10 head" in nodes(one)["/etc/hosts"]
+    lines = [line.split() for line in nodes(one)["/opt/burst/fstab"].splitlines()]
+    sources = {folder: (source, kind) for source, folder, kind, *_ in lines}
+    assert sources == {
+        "/home": ("head:/home", "nfs4"),
+        "/shared": ("head:/shared", "nfs4"),
+        "/managed": ("fileSystem-0001.efs.us-east-2.amazonaws.com:/", "nfs4"),
+        "/scratch": ("fs-0001.fsx.us-east-2.amazonaws.com@tcp:/abcdefgh", "lustre"),
+        "/data": ("s3://test-abc234-bucket-0/", "mount-s3"),
+    }
+    assert {line.split()[1] for line in head(one)["/opt/burst/fstab"].splitlines()} == {"/managed", "/scratch", "/data"}
+    assert {"/opt/burst/client-s3.sh", "/opt/burst/client-lustre-aws.sh"} <= nodes(one).keys()
+    assert one.outputs["mounts"] == {folder: source for folder, (source, _) in sources.items()}
+
+
+def test_the_way_out_is_the_head() -> None:
+    one = stack()
+    (out,) = [each for each in one.of(":Route") if each.name == "private-out"]
+    interface = one.of(":NetworkInterface")[0]
+    assert out.inputs["networkInterfaceId"] == interface.id
+    assert interface.inputs["sourceDestCheck"] is False
+    assert "/opt/burst/gateway.sh" in head(one)
+    assert "head:3142" in nodes(one)["/etc/apt/apt.conf.d/98burst-cache"]
+
+
+def test_the_way_out_is_a_gateway() -> None:
+    one = stack(PLAIN + "network: {egress: gateway}\n")
+    (out,) = [each for each in one.of(":Route") if each.name == "private-out"]
+    assert out.inputs["natGatewayId"] == one.of(":NatGateway")[0].id
+    assert one.of(":NetworkInterface")[0].inputs["sourceDestCheck"] is True
+    assert "/opt/burst/gateway.sh" not in head(one)
+    assert "/etc/apt/apt.conf.d/98burst-cache" not in nodes(one)
+
+
+def test_behind_a_tunnel_nothing_is_public_and_the_head_may_be_reached() -> None:
+    one = stack(PLAIN + "network: {access: tunnel}\n")
+    assert [each.name for each in one.of(":Eip")] == ["nat"]
+    private = next(each.id for each in one.of(":Subnet") if each.name == "private")
+    assert one.of(":NetworkInterface")[0].inputs["subnetId"] == private
+    assert one.outputs["head_address"] == one.outputs["head_id"] == one.of(":Instance")[0].id
+    assert [each for each in one.of(":SecurityGroupIngressRule") if "cidrIpv4" in each.inputs] == []
+    assert any("ssmmessages:OpenDataChannel" in each["Action"] for each in statements(one))
+
+
+def test_an_existing_network_keeps_its_routes_and_packages_come_through_the_head() -> None:
+    one = stack(aws.EXISTING)
+    assert one.outputs["network"] == "vpc-0a"
+    assert one.outputs["zone"] == "us-east-2b"
+    assert "/opt/burst/gateway.sh" in head(one)
+    assert {"Route", "RouteTable", "Vpc"} & types(one) == set()
+
+
+def test_an_existing_network_needs_a_subnet() -> None:
+    with pytest.raises(pulumi.RunError, match=r"network\.subnet"):
+        stack(PLAIN + "network: {id: vpc-0a}\n")
+
+
+def test_filesystems_that_exist_are_mounted_and_not_made() -> None:
+    one = stack(aws.EXISTING)
+    assert one.outputs["mounts"] == {
+        "/home": "head:/home",
+        "/any": "nas.example.org:/export",
+        "/managed": "fs-0a.efs.us-east-2.amazonaws.com:/",
+        "/scratch": one.outputs["mounts"]["/scratch"],
+        "/data": "s3://their-bucket/",
+    }
+    assert one.outputs["mounts"]["/scratch"].endswith("@tcp:/abcdefgh")
+    assert "/any" in head(one)["/opt/burst/fstab"]
+
+
+def test_nobody_has_an_identity_where_none_is_wanted() -> None:
+    one = stack(PLAIN.replace("{min: 1, max: 2}", "1") + "identity: none\n")
+    assert {"Role", "RolePolicy", "InstanceProfile"} & types(one) == set()
+    assert "iamInstanceProfile" not in one.of(":Instance")[0].inputs
+    assert "/opt/burst/launch.json" not in head(one)
+
+
+def test_without_an_identity_nobody_but_a_client_can_launch() -> None:
+    with pytest.raises(pulumi.RunError, match="nobody would launch"):
+        stack(PLAIN.replace("{min: 1, max: 2}", "1") + "identity: none\n", launches="head")
+
+
+def test_a_bucket_needs_an_identity() -> None:
+    with pytest.raises(pulumi.RunError, match="is a bucket"):
+        stack(PLAIN + "identity: none\nfilesystems: {/data: {type: bucket}}\n")
+
+
+def test_roles_have_the_boundary() -> None:
+    one = stack(PLAIN + "identity: {boundary: 'arn:aws:iam::123456789012:policy/limit'}\nfilesystems: {/data: {type: bucket}}\n")
+    roles = one.of(":Role")
+    assert {each.name for each in roles} == {"head", "node"}
+    assert {each.inputs["permissionsBoundary"] for each in roles} == {"arn:aws:iam::123456789012:policy/limit"}
+
+
+def test_a_role_is_passed_only_where_nodes_have_one() -> None:
+    passing = [each for each in statements(stack(aws.TEXT)) if "iam:PassRole" in each["Action"]]
+    assert [each["Resource"] for each in passing] == [["arn:aws:iam::123456789012:role/burst/test-abc234/test-abc234-node"]]
+    assert not [each for each in statements(stack()) if "iam:PassRole" in each["Action"]]
+    assert "iamInstanceProfile" not in stack().of(":LaunchTemplate")[0].inputs
+
+
+def test_after_a_plain_up_the_head_launches_the_fixed_nodes() -> None:
+    assert "/opt/burst/first" in head(stack(PLAIN, launches="head"))
+    assert "/opt/burst/first" not in head(stack())
+
+
+def test_images() -> None:
+    def asked(one: Stack) -> set[str]:
+        return {arguments["name"].split("/")[3] for function, arguments in one.calls if "getParameter" in function}
+
+    assert asked(stack()) == {"canonical"}
+    # The head is Ubuntu; GPUs and fabric have the Deep Learning AMI.
+    assert asked(stack(aws.TEXT)) == {"canonical", "deeplearning"}
+    named = stack(PLAIN + "image: ami-0123\n")
+    assert asked(named) == set()
+    assert {each.inputs.get("imageId") or each.inputs["ami"] for each in named.of(":LaunchTemplate", ":Instance")} == {"ami-0123"}
+    own = stack(PLAIN.replace("c7i.large,", "c7i.large, image: ami-0456,"))
+    assert own.of(":LaunchTemplate")[0].inputs["imageId"] == "ami-0456"
+    assert own.of(":Instance")[0].inputs["ami"] != "ami-0456"
+
+
+def test_without_fabric_there_is_no_placement() -> None:
+    one = stack("version: 1\nname: a\ngroups: {cpu: {instance: c7a.48xlarge, nodes: 2, fabric: never}}\n")
+    assert "PlacementGroup" not in types(one)
+    assert len(one.of(":LaunchTemplate")[0].inputs["networkInterfaces"]) == 1
+
+
+def test_another_region_than_the_files_is_refused() -> None:
+    with pytest.raises(pulumi.RunError, match="pulumi config set aws:region us-west-2"):
+        aws.CLOUD.run(design(PLAIN, "aws/us-west-2"))
