@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import itertools
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import boto3
@@ -34,12 +35,17 @@ def revealed(told: Any) -> Any:
     return [revealed(each) for each in told] if isinstance(told, list) else told
 
 
+@cache
+def session() -> Any:
+    """One for all: reading EC2's description takes a second, each time that there is a new one."""
+    return boto3.session.Session("testing", "testing", region_name=REGION)
+
+
 class InMoto:
     """`create` and `call` as contract.Cloud has them, within `placement_groups`, which moto has not."""
 
     def __init__(self) -> None:
-        session = boto3.session.Session(region_name=REGION)
-        self.ec2, self.efs, self.fsx, self.iam, self.s3 = (session.client(n) for n in ("ec2", "efs", "fsx", "iam", "s3"))
+        self.ec2, self.efs, self.fsx, self.iam, self.s3 = (session().client(n) for n in ("ec2", "efs", "fsx", "iam", "s3"))
         self.image = self.ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"][0]["ImageId"]
         self.inputs: dict[str, dict[str, Any]] = {}
         self._number = itertools.count()

@@ -6,9 +6,9 @@ import dataclasses
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 from making import design
@@ -16,7 +16,7 @@ from moto import mock_aws
 
 from provisioner.design import model
 from tests.stacks import aws
-from tests.stacks.aws_moto import REGION, InMoto
+from tests.stacks.aws_moto import InMoto, session
 from tests.stacks.aws_placement import placement_groups
 from tests.stacks.programs import Stack
 
@@ -29,7 +29,7 @@ class World:
     design: model.Design
     stack: Stack
 
-    @property
+    @cached_property
     def ec2(self) -> Any:
         return self.session.client("ec2")
 
@@ -55,7 +55,7 @@ def made(text: str = aws.TEXT, run: str = "test-abc234", **more: str) -> World:
     decided = decided.model_copy(update={"run": decided.run.model_copy(update={"id": run})})
     moto = InMoto()
     stack = dataclasses.replace(aws.CLOUD, create=moto.create, call=moto.call).run(decided, **more)
-    return World(boto3.session.Session(region_name=REGION), decided, stack)
+    return World(session(), decided, stack)
 
 
 @contextmanager

@@ -123,7 +123,9 @@ def _iam(to: Clients, run_id: str) -> Iterator[Resource]:
         ("role", "list_roles", "Roles", "RoleName"),
     ):
         for each in pages(to.iam, call, key, PathPrefix=path):
-            yield _resource(to, kind, each[name], each[name], billed=False)
+            # Asked for, and looked at: what is listed may be deleted.
+            if each["Path"] == path:
+                yield _resource(to, kind, each[name], each[name], billed=False)
 
 
 def _resource(to: Clients, kind: str, identity: str, name: str, *, billed: bool) -> Resource:
