@@ -1,0 +1,51 @@
+"""Where a run's resources are, and what all of them carry."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import pulumi
+
+from provisioner.design.model import Design
+from provisioner.stack.identity import named, tags
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The run's own resource group by name and id, and the subscription. `zone` is None where none was asked for."""
+
+    design: Design
+    subscription: pulumi.Output[str]
+    group: pulumi.Output[str]
+    group_id: pulumi.Output[str]
+    zone: str | None
+
+    @property
+    def region(self) -> str:
+        assert self.design.region is not None, "decided (design/decide.py)"
+        return self.design.region
+
+    @property
+    def zones(self) -> list[str] | None:
+        return [self.zone] if self.zone else None
+
+    @property
+    def tags(self) -> dict[str, str]:
+        return tags(self.design)
+
+    def named(self, part: str) -> str:
+        return named(self.design, part)
+
+    def guid(self, part: str) -> str:
+        """What Azure names by GUIDs alone (roles, assignments): always the same one for a run and a part."""
+        return str(uuid.uuid5(uuid.NAMESPACE_URL, f"burst:{self.named(part)}"))
+
+
+def group_of(resource_id: str) -> str:
+    """The resource group that an id lies in: /subscriptions/S/resourceGroups/G."""
+    return "/".join(resource_id.split("/")[:5])
+
+
+def name_of(resource_id: str) -> str:
+    return resource_id.rpartition("/")[2]
