@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import gzip
 
 import pulumi
 
@@ -26,6 +25,6 @@ def text(given: Given, role: Role, *, seam: pulumi.Input[Seam], address: pulumi.
         assert isinstance(seam, Seam)
         whole = user_data.render(given.design, role, setup=given.setup, site=SITE, seam=seam)
         filled = fill(whole, Keys.loads(str(keys)), str(address))
-        return base64.b64encode(gzip.compress(filled.encode(), 9, mtime=0)).decode()
+        return base64.b64encode(user_data.packed(filled)).decode()
 
     return pulumi.Output.secret(pulumi.Output.all(seam, address, given.keys).apply(rendered))

@@ -67,10 +67,9 @@ class Layout:
         """`client` (SSH), `client.pub`, `known_hosts`."""
         return self.root / "keys"
 
-    @property
-    def compute(self) -> Path:
-        """A compute node's user-data (0600), where no template in the cloud keeps it."""
-        return self.root / "compute.b64"
+    def user_data(self, role: str) -> Path:
+        """A compute or login node's user-data (0600), where no template in the cloud keeps it."""
+        return self.root / f"{role}.gz"
 
     @property
     def control(self) -> Path:

@@ -13,7 +13,8 @@ from typing import Any
 from provisioner import files
 from provisioner.bootstrap import user_data
 from provisioner.bootstrap.needs import Role
-from provisioner.bootstrap.seam import HOME, USER, over_nfs
+from provisioner.bootstrap.seam import HOME, USER, Mount, Seam, over_nfs
+from provisioner.bootstrap.secrets import Keys, fill
 from provisioner.design.model import Design
 from provisioner.errors import BurstError, Kind, NotCreated
 from provisioner.events import Events
@@ -51,7 +52,8 @@ class _Authorised:
     def launch(self, names: Sequence[str], template: dict[str, Any], market: str) -> dict[str, str]:
         if "custom_data" in template:
             # The head has it elsewhere.
-            template = {**template, "custom_data": str(self._layout.compute)}
+            role = template["custom_data"].rpartition("/")[2]
+            template = {**template, "custom_data": str(self._layout.user_data(role))}
         made: dict[str, str] = self._place.launcher.launch(names, template, market, self._session)
         return made
 
@@ -101,6 +103,7 @@ class CloudTarget:
             {"burst:keys": made.dumps()},
             events,
         )
+        _keep_user_data(layout, design, folder, made, outputs)
         addresses: dict[str, str] = {}
         names = (*(design.login.names if design.login else ()), *design.fixed)
         if names:
@@ -236,6 +239,23 @@ def _kept(layout: Layout) -> Kept | None:
 
 def _setup(design: Design, folder: Path) -> str:
     return (folder / str(design.software.setup)).read_text(encoding="utf-8")
+
+
+def _keep_user_data(layout: Layout, design: Design, folder: Path, made: Keys, outputs: dict[str, Any]) -> None:
+    """Where no template in the cloud holds it (Azure), what nodes are told is rendered here as the head has it.
+
+    A template names the head's file in `custom_data`, whose name is the role, and in `seam` what the place adds.
+    """
+    setup = _setup(design, folder) if design.software.setup else None
+    for attempt in (attempt for attempts in outputs["attempts"].values() for attempt in attempts):
+        template = attempt["template"]
+        if "custom_data" not in template:
+            return
+        role, told = template["custom_data"].rpartition("/")[2], template["seam"]
+        seam = Seam(**{**told, "mounts": tuple(Mount(**mount) for mount in told["mounts"])})
+        text = user_data.render(design, role, setup=setup, site=SITE, seam=seam)
+        content = user_data.packed(fill(text, made, outputs["head_private_address"]))
+        files.write(layout.user_data(role), content, mode=0o600)
 
 
 def _user_data(design: Design, folder: Path) -> tuple[Finding, ...]:
