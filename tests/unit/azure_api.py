@@ -1,0 +1,231 @@
+"""Azure Resource Manager as far as machines go, on a real port of this machine: every request is checked, and what a test
+wants to go wrong does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from azure.mgmt.compute import models as compute_models
+from azure_models import complaints
+
+SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/test-abc234"
+MACHINES, INTERFACES = (
+    f"{GROUP}/providers/Microsoft.Compute/virtualMachines",
+    f"{GROUP}/providers/Microsoft.Network/networkInterfaces",
+)
+# The versions of the installed clients, by provider; others have their own (targets/azure).
+VERSIONS = {"Microsoft.Compute": "2026-04-01", "Microsoft.Network": "2026-03-01"}
+_CONNECT, _RESOLVE = socket.socket.connect, socket.getaddrinfo
+
+
+@dataclass
+class Said:
+    """An answer. `drop`: the line is cut instead."""
+
+    status: int
+    told: Any = None
+    headers: dict[str, str] = field(default_factory=dict)
+    drop: bool = False
+
+
+def refusal(status: int, code: str, words: str = "because", **headers: str) -> Said:
+    return Said(
+        status, {"error": {"code": code, "message": words}}, {key.replace("_", "-"): value for key, value in headers.items()}
+    )
+
+
+# (method, path) → an answer instead of Azure's own, None to leave this request to it.
+Trouble = Callable[[str, str], Said | None]
+
+
+def once(said: Said, method: str = "", path: str = "") -> Trouble:
+    """Only the first request of that method whose path has this."""
+    left = [said]
+
+    def trouble(asked: str, where: str) -> Said | None:
+        return left.pop() if left and method in asked and path in where else None
+
+    return trouble
+
+
+def always(said: Said, method: str = "", path: str = "") -> Trouble:
+    return lambda asked, where: said if method in asked and path in where else None
+
+
+class Azure(ThreadingHTTPServer):
+    """`machines` by name; `fails` machine → the error with which its making ends; `pages` path → what a GET answers."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.machines: dict[str, dict[str, Any]] = {}
+        self.fails: dict[str, dict[str, str]] = {}
+        self.troubles: list[Trouble] = []
+        self.pages: dict[str, Any] = {}
+        self.asked: list[tuple[str, str, Any]] = []
+        self.wrong: list[str] = []
+        self.operations: dict[str, Any] = {}
+        self.looks = 1
+        self.page = 1000
+        self.most = 0
+        self.lock = threading.Lock()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+    def requests(self, method: str, part: str = "") -> list[str]:
+        return [path for asked, path, _ in self.asked if asked == method and part in path]
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A line that was dropped on purpose."""
+
+    def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Said:
+        with self.lock:
+            self.asked.append((method, path, body))
+            for trouble in self.troubles:
+                said = trouble(method, path)
+                if said is not None:
+                    return said
+            provider = next((name for name in VERSIONS if f"/providers/{name}/" in path), "")
+            if provider and "operations" not in path and query.get("api-version") not in ([VERSIONS[provider]], ["2022-03-01"]):
+                self.wrong.append(f"{method} {path}: api-version {query.get('api-version')}")
+            return self._answer(method, path, query, body)
+
+    def _answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Said:
+        if path in self.pages:
+            return Said(200, self.pages[path]) if method in ("GET", "POST") else Said(202)
+        if "/operations/" in path:
+            return self._operation(path)
+        if path == MACHINES:
+            return self._listed([{"name": name, "id": f"{MACHINES}/{name}"} for name in sorted(self.machines)], path, query)
+        if path == INTERFACES:
+            return self._listed([self._interface(name) for name in sorted(self.machines)], path, query)
+        if (found := re.fullmatch(f"{re.escape(MACHINES)}/([A-Za-z0-9-]+)", path)) is not None:
+            return {"PUT": self._put, "DELETE": self._delete, "GET": self._get}[method](found.group(1), body)
+        return refusal(404, "ResourceNotFound", path)
+
+    def _listed(self, items: list[dict[str, Any]], path: str, query: dict[str, list[str]]) -> Said:
+        begin = int(query.get("skip", ["0"])[0])
+        more = {"nextLink": f"{self.url}{path}?api-version={query['api-version'][0]}&skip={begin + self.page}"}
+        return Said(200, {"value": items[begin : begin + self.page], **(more if begin + self.page < len(items) else {})})
+
+    def _interface(self, name: str) -> dict[str, Any]:
+        address = {"privateIPAddress": f"10.0.128.{sorted(self.machines).index(name) + 4}"}
+        return {
+            "properties": {"virtualMachine": {"id": f"{MACHINES}/{name.upper()}"}, "ipConfigurations": [{"properties": address}]}
+        }
+
+    def _get(self, name: str, body: Any) -> Said:
+        return Said(200, self.machines[name]) if name in self.machines else refusal(404, "ResourceNotFound")
+
+    def _put(self, name: str, body: Any) -> Said:
+        self.wrong += complaints(body, compute_models, "VirtualMachine")
+        self.machines[name] = body
+        self.most = max(self.most, len([each for each in self.operations.values() if each["left"]]) + 1)
+        return Said(201, body, self._begun(self.fails.get(name)))
+
+    def _delete(self, name: str, body: Any) -> Said:
+        return Said(202, None, self._begun(None)) if self.machines.pop(name, None) is not None else Said(204)
+
+    def _begun(self, error: dict[str, str] | None) -> dict[str, str]:
+        where = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Compute/locations/eastus/operations/{len(self.operations)}"
+        self.operations[where] = {"left": self.looks, "error": error}
+        return {"Azure-AsyncOperation": f"https://elsewhere.example{where}?api-version=2026-04-01", "Retry-After": "0"}
+
+    def _operation(self, path: str) -> Said:
+        operation = self.operations[path]
+        if operation["left"]:
+            operation["left"] -= 1
+            return Said(200, {"status": "InProgress"}, {"Retry-After": "0"})
+        if operation["error"]:
+            return Said(200, {"status": "Failed", "error": operation["error"]})
+        return Said(200, {"status": "Succeeded"})
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Azure
+
+    def do_GET(self) -> None:
+        length = int(self.headers.get("Content-Length") or 0)
+        body = json.loads(self.rfile.read(length)) if length else None
+        parts = urlsplit(self.path)
+        if not parts.path.startswith("/metadata/") and self.headers.get("Authorization") != "Bearer token":
+            self.server.wrong.append(f"{self.path}: {self.headers.get('Authorization')}")
+        said = self.server.answer(self.command, parts.path, parse_qs(parts.query), body)
+        if said.drop:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        content = (
+            b"" if said.told is None else json.dumps(said.told).encode() if not isinstance(said.told, str) else said.told.encode()
+        )
+        self.send_response(said.status)
+        for name, value in {**said.headers, "Content-Length": str(len(content))}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    def do_PUT(self) -> None:
+        self.do_GET()
+
+    def do_DELETE(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+    def log_message(self, *args: Any) -> None:
+        """Nothing."""
+
+
+@contextlib.contextmanager
+def serving(monkeypatch: pytest.MonkeyPatch | None = None) -> Iterator[Azure]:
+    """A new Azure; with `monkeypatch`, a unit test may reach this machine itself, and nothing beside it."""
+    if monkeypatch is not None:
+        monkeypatch.setattr(socket.socket, "connect", _connect)
+        monkeypatch.setattr(socket, "getaddrinfo", _resolve)
+    server = Azure()
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+def _connect(self: socket.socket, address: Any) -> None:
+    assert address[0] == "127.0.0.1", f"a unit test must not reach {address}"
+    _CONNECT(self, address)
+
+
+def _resolve(host: str, *args: Any, **kwargs: Any) -> Any:
+    assert host == "127.0.0.1", f"a unit test must not ask for {host}"
+    return _RESOLVE(host, *args, **kwargs)
+
+
+def late(seconds: float) -> Trouble:
+    """The first answer comes late."""
+    left = [seconds]
+
+    def trouble(method: str, path: str) -> None:
+        if left:
+            time.sleep(left.pop())
+
+    return trouble
