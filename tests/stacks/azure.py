@@ -80,6 +80,11 @@ def create(kind: str, name: str, inputs: dict[str, Any]) -> tuple[str, dict[str,
     if kind.endswith(":RoleDefinition"):
         where = f"/subscriptions/{SUBSCRIPTION}/providers/{azure}/{inputs['roleDefinitionId']}"
         return where, {"name": inputs["roleDefinitionId"]}
+    if kind.endswith(":RoleAssignment"):
+        return f"{inputs['scope']}/providers/{azure}/{own}", {"name": own}
+    if kind.endswith((":FileShare", ":BlobContainer")):
+        inside = azure.removeprefix("Microsoft.Storage/storageAccounts/").replace("/", "/default/")
+        return f"{group}/providers/Microsoft.Storage/storageAccounts/{inputs['accountName']}/{inside}/{own}", {"name": own}
     more: dict[str, dict[str, Any]] = {
         "UserAssignedIdentity": {"clientId": f"client-of-{own}", "principalId": f"principal-of-{own}"},
         "PublicIPAddress": {"ipAddress": "198.51.100.7"},

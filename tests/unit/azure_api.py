@@ -28,6 +28,8 @@ MACHINES, INTERFACES = (
 )
 # The versions of the installed clients, by provider; others have their own (targets/azure).
 VERSIONS = {"Microsoft.Compute": "2026-04-01", "Microsoft.Network": "2026-03-01"}
+# Of single operations and types: Resource Skus, disks, galleries.
+OTHERS = (["2021-07-01"], ["2024-03-02"], ["2024-03-03"])
 _CONNECT, _RESOLVE = socket.socket.connect, socket.getaddrinfo
 
 
@@ -77,6 +79,7 @@ class Azure(ThreadingHTTPServer):
         self.troubles: list[Trouble] = []
         self.pages: dict[str, Any] = {}
         self.asked: list[tuple[str, str, Any]] = []
+        self.queries: list[tuple[str, dict[str, list[str]]]] = []
         self.wrong: list[str] = []
         self.operations: dict[str, Any] = {}
         self.looks = 1
@@ -97,18 +100,21 @@ class Azure(ThreadingHTTPServer):
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Said:
         with self.lock:
             self.asked.append((method, path, body))
+            self.queries.append((path, query))
             for trouble in self.troubles:
                 said = trouble(method, path)
                 if said is not None:
                     return said
-            provider = next((name for name in VERSIONS if f"/providers/{name}/" in path), "")
-            if provider and "operations" not in path and query.get("api-version") not in ([VERSIONS[provider]], ["2022-03-01"]):
+            provider = next((name for name in VERSIONS if path.rpartition("/providers/")[2].startswith(f"{name}/")), "")
+            if provider and "operations" not in path and query.get("api-version") not in ([VERSIONS[provider]], *OTHERS):
                 self.wrong.append(f"{method} {path}: api-version {query.get('api-version')}")
             return self._answer(method, path, query, body)
 
     def _answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Said:
         if path in self.pages:
-            return Said(200, self.pages[path]) if method in ("GET", "POST") else Said(202)
+            if method == "DELETE":
+                del self.pages[path]
+            return Said(200, self.pages[path]) if method in ("GET", "POST") else Said(200)
         if "/operations/" in path:
             return self._operation(path)
         if path == MACHINES:
@@ -126,9 +132,8 @@ class Azure(ThreadingHTTPServer):
 
     def _interface(self, name: str) -> dict[str, Any]:
         address = {"privateIPAddress": f"10.0.128.{sorted(self.machines).index(name) + 4}"}
-        return {
-            "properties": {"virtualMachine": {"id": f"{MACHINES}/{name.upper()}"}, "ipConfigurations": [{"properties": address}]}
-        }
+        told = {"virtualMachine": {"id": f"{MACHINES}/{name.upper()}"}, "ipConfigurations": [{"properties": address}]}
+        return {"id": f"{INTERFACES}/{name}-1", "name": f"{name}-1", "properties": told}
 
     def _get(self, name: str, body: Any) -> Said:
         return Said(200, self.machines[name]) if name in self.machines else refusal(404, "ResourceNotFound")

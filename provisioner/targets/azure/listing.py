@@ -1,0 +1,120 @@
+"""What there is of a run: its resource group with everything in it, what carries its tags elsewhere, and roles.
+
+A role definition belongs to the directory, and an assignment may lie at what is not the run's: both have no tags, and say in
+their description whose they are (stack/identity.py, `described`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
+
+from provisioner.launch import azure as launcher
+from provisioner.stack.identity import EXPIRES, OWNER, RUN
+from provisioner.targets.azure.session import Caller
+from provisioner.targets.base import Resource, Tagged
+
+# Azure Resource Manager's own and Microsoft.Authorization's versions.
+RESOURCES, AUTHORIZATION = "2021-04-01", "2022-04-01"
+GROUP, DEFINITION, ASSIGNMENT = (
+    "resource group",
+    "Microsoft.Authorization/roleDefinitions",
+    "Microsoft.Authorization/roleAssignments",
+)
+
+# Types that cost nothing while they lie there; of any other it is taken that they do.
+_FREE = {
+    "microsoft.compute/availabilitysets",
+    "microsoft.compute/proximityplacementgroups",
+    "microsoft.logic/workflows",
+    "microsoft.managedidentity/userassignedidentities",
+    "microsoft.network/networkinterfaces",
+    "microsoft.network/networksecuritygroups",
+    "microsoft.network/routetables",
+    "microsoft.network/virtualnetworks",
+}
+# Listed by their own services, too: the common index is minutes behind ("Resources - List").
+_DIRECT = (
+    ("Microsoft.Compute/virtualMachines", launcher.COMPUTE),
+    ("Microsoft.Compute/disks", "2024-03-02"),
+    ("Microsoft.Network/networkInterfaces", launcher.NETWORK),
+    ("Microsoft.Network/publicIPAddresses", launcher.NETWORK),
+)
+
+
+def remains(caller: Caller, run_id: str) -> tuple[Resource, ...]:
+    """Everything of the run, each once, billed first."""
+    found: dict[str, Resource] = {}
+    for resource in (*_groups(caller, run_id), *_tagged(caller, run_id), *_roles(caller, run_id)):
+        found.setdefault(resource.id.lower(), resource)
+    return tuple(sorted(found.values(), key=lambda resource: (not resource.billed, resource.kind, resource.id)))
+
+
+def machines(caller: Caller, run_id: str) -> list[str]:
+    """The names of the run's machines without its id: `head`, `cpu-1`."""
+    listed = caller.listed(f"{caller.group(run_id)}/providers/Microsoft.Compute/virtualMachines", launcher.COMPUTE)
+    return [str(each["name"]).lower().removeprefix(f"{run_id}-") for each in listed]
+
+
+def runs(caller: Caller) -> Iterator[Tagged]:
+    """By the tags of resource groups in this region, and by what roles say of themselves where no group is left."""
+    tagged = quote(f"tagName eq '{RUN}'")
+    for group in caller.listed(f"{caller.root}/resourcegroups?$filter={tagged}", RESOURCES):
+        if group["location"] == caller.region:
+            yield from _run(group.get("tags") or {})
+    for role in (*_definitions(caller), *_assignments(caller)):
+        yield from _run(_described(role))
+
+
+def _run(told: dict[str, str]) -> Iterator[Tagged]:
+    expires = told.get(EXPIRES, "")
+    if told.get(RUN):
+        yield Tagged(run_id=told[RUN], owner=told.get(OWNER, ""), expires=int(expires) if expires.isdigit() else 0, state="")
+
+
+def _groups(caller: Caller, run_id: str) -> Iterator[Resource]:
+    by_tag = caller.listed(f"{caller.root}/resourcegroups?$filter={quote(_of(run_id))}", RESOURCES)
+    by_name = caller.call("GET", caller.group(run_id), RESOURCES, absent=True)
+    for group in {each["id"].lower(): each for each in (*by_tag, *([by_name.told] if by_name.status == 200 else []))}.values():
+        yield Resource(kind=GROUP, id=group["id"], name=group["name"], region=caller.region)
+        yield from _resources(caller, caller.listed(f"{group['id']}/resources", RESOURCES))
+        for kind, version in _DIRECT:
+            yield from _resources(caller, caller.listed(f"{group['id']}/providers/{kind}", version), kind)
+
+
+def _tagged(caller: Caller, run_id: str) -> Iterator[Resource]:
+    return _resources(caller, caller.listed(f"{caller.root}/resources?$filter={quote(_of(run_id))}", RESOURCES))
+
+
+def _resources(caller: Caller, listed: Iterable[dict[str, Any]], kind: str = "") -> Iterator[Resource]:
+    for each in listed:
+        what = str(kind or each["type"])
+        yield Resource(kind=what, id=each["id"], name=each["name"], billed=what.lower() not in _FREE, region=caller.region)
+
+
+def _roles(caller: Caller, run_id: str) -> Iterator[Resource]:
+    for kind, roles in ((DEFINITION, _definitions(caller)), (ASSIGNMENT, _assignments(caller))):
+        for role in roles:
+            if _described(role).get(RUN) == run_id:
+                name = str(role["properties"].get("roleName") or role["name"])
+                yield Resource(kind=kind, id=role["id"], name=name, region=caller.region)
+
+
+def _definitions(caller: Caller) -> list[dict[str, Any]]:
+    path = f"{caller.root}/providers/{DEFINITION}"
+    # Those that can be assigned only in a group are below the subscription ("Role Definitions - List").
+    return caller.listed(f"{path}?$filter={quote('atScopeAndBelow()')}", AUTHORIZATION)
+
+
+def _assignments(caller: Caller) -> list[dict[str, Any]]:
+    return caller.listed(f"{caller.root}/providers/{ASSIGNMENT}", AUTHORIZATION)
+
+
+def _described(role: dict[str, Any]) -> dict[str, str]:
+    words = str(role["properties"].get("description") or "").split()
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def _of(run_id: str) -> str:
+    return f"tagName eq '{RUN}' and tagValue eq '{run_id}'"
