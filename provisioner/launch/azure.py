@@ -258,7 +258,12 @@ def launch(names: Sequence[str], template: Template, market: str = "on-demand", 
 
     with ThreadPoolExecutor(min(_AT_ONCE, len(machines)) or 1) as pool:
         asked = [pool.submit(make, machine) for machine in machines.values()]
-    problems = [problem for problem in (each.exception() for each in asked) if problem is not None]
+        try:
+            problems = [problem for problem in (each.exception() for each in asked) if problem is not None]
+        except BaseException:
+            # A signal: nobody waits for what is under way, and the teardown ends it.
+            failed.set()
+            raise
     if problems:
         _roll_back(session, template, list(machines.values()), next(p for p in problems if not isinstance(p, _Dropped)))
     return _addresses(session, template, machines)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import uuid
 from dataclasses import dataclass
 
 import pulumi
 
-from provisioner.design.model import Design
+from provisioner.design.model import Design, Filesystem
 from provisioner.stack.identity import named, tags
 
 
@@ -40,6 +42,14 @@ class Scope:
     def guid(self, part: str) -> str:
         """What Azure names by GUIDs alone (roles, assignments): always the same one for a run and a part."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, f"burst:{self.named(part)}"))
+
+    def folder(self, fs: Filesystem) -> str:
+        """RUN-folder, as shares and containers take it: letters, digits, single dashes ("Naming and Referencing Containers")."""
+        plain = re.sub(r"[^a-z0-9]+", "-", fs.slug.lower()).strip("-")
+        if plain != fs.slug or len(plain) > 20:
+            # No two folders have the same name, however alike they are.
+            plain = f"{plain[:12].rstrip('-')}-{hashlib.sha256(fs.mount.encode()).hexdigest()[:7]}".lstrip("-")
+        return self.named(plain)
 
 
 def group_of(resource_id: str) -> str:

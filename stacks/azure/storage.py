@@ -64,7 +64,7 @@ class Storage(pulumi.ComponentResource):
         account = self._account(fs, storage.Kind.FILE_STORAGE, storage.SkuName.PREMIUM_LRS, https=False)
         storage.FileShare(
             f"share-{fs.slug}",
-            share_name=self._scope.named(fs.slug),
+            share_name=self._scope.folder(fs),
             account_name=account.name,
             resource_group_name=self._scope.group,
             enabled_protocols=storage.EnabledProtocols.NFS,
@@ -74,7 +74,7 @@ class Storage(pulumi.ComponentResource):
             metadata=self._metadata,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        return account.name, self._scope.named(fs.slug)
+        return account.name, self._scope.folder(fs)
 
     def _bucket(self, fs: Filesystem) -> pulumi.Output[Mount]:
         data = self._identity.data
@@ -84,7 +84,7 @@ class Storage(pulumi.ComponentResource):
             made = self._account(fs, storage.Kind.STORAGE_V2, storage.SkuName.STANDARD_LRS)
             container = storage.BlobContainer(
                 f"container-{fs.slug}",
-                container_name=self._scope.named(fs.slug),
+                container_name=self._scope.folder(fs),
                 account_name=made.name,
                 resource_group_name=self._scope.group,
                 public_access=storage.PublicAccess.NONE,
@@ -120,7 +120,7 @@ class Storage(pulumi.ComponentResource):
         return storage.StorageAccount(
             f"account-{fs.slug}",
             # 3 to 24 lower-case letters and digits, in no other use in the world: no room for the run's id.
-            account_name=f"burst{hashlib.sha256(f'{scope.named(fs.slug)}'.encode()).hexdigest()[:19]}",
+            account_name=f"burst{hashlib.sha256(scope.folder(fs).encode()).hexdigest()[:19]}",
             resource_group_name=scope.group,
             location=scope.region,
             kind=kind,
@@ -149,7 +149,7 @@ class Storage(pulumi.ComponentResource):
         scope = self._scope
         made = storagecache.AmlFilesystem(
             f"lustre-{fs.slug}",
-            aml_filesystem_name=scope.named(fs.slug),
+            aml_filesystem_name=scope.folder(fs),
             resource_group_name=scope.group,
             location=scope.region,
             sku=storagecache.SkuNameArgs(name=f"AMLFS-Durable-Premium-{sku}"),

@@ -1,82 +1,16 @@
-"""What is particular to Azure's program: each variant of network, identity, storage and market, and what machines are told."""
+"""What is particular to Azure's program: each variant of network, identity, storage and market."""
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-from functools import cache
-from pathlib import Path
-from typing import Any
 
-import azure_api
 import pulumi
 import pytest
-from azure.mgmt.compute import models as compute_models
-from azure_models import complaints
-from making import design
-from ruamel.yaml import YAML
 
-from provisioner.launch import azure as launcher
-from provisioner.stack.identity import described, tags
-from provisioner.targets.azure import listing, reaping
-from provisioner.targets.azure.session import Caller
-from provisioner.targets.cloud import target
-from provisioner.targets.cloud.layout import Layout
-from tests.stacks.azure import (
-    CLOUD,
-    EXISTING,
-    IDENTITY,
-    OTHERS,
-    SUBSCRIPTION,
-    TEXT,
-    Made,
-    Stack,
-    interface,
-    name_of,
-    os_profile,
-    templates,
-)
-from tests.stacks.programs import CALLER, KEYS
-
-PLAIN = "version: 1\nname: plain\ngroups: {cpu: {instance: Standard_D4s_v5, nodes: 2}}\n"
-GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/test-abc234"
-
-
-@cache
-def made(text: str, **more: str) -> Stack:
-    return CLOUD.run(design(text, "azure"), **more)
-
-
-def only(stack: Stack, kind: str) -> Made:
-    (found,) = stack.of(f":{kind}")
-    return found
-
-
-def unpacked(user_data: str | bytes) -> dict[str, Any]:
-    """A machine's user-data as cloud-init reads it; `files` by path."""
-    content = base64.b64decode(user_data) if isinstance(user_data, str) else user_data
-    told = YAML(typ="safe", pure=True).load(gzip.decompress(content).decode())
-    files = {each["path"]: each for each in told["write_files"]}
-    return {**told, "files": files}
-
-
-def head(stack: Stack) -> dict[str, Any]:
-    return unpacked(os_profile(only(stack, "VirtualMachine"))["customData"])
-
-
-def compute(stack: Stack) -> dict[str, Any]:
-    return unpacked(base64.b64decode(head(stack)["files"]["/opt/burst/compute"]["content"]))
-
-
-def phases(told: dict[str, Any]) -> list[str]:
-    return [command[1] for command in told["runcmd"]]
-
-
-def rules(stack: Stack, part: str) -> dict[str, dict[str, Any]]:
-    group = next(each for each in stack.of(":NetworkSecurityGroup") if each.name == part)
-    return {rule["name"]: rule for rule in group.inputs["securityRules"]}
-
+from tests.stacks.azure import EXISTING, TEXT
+from tests.stacks.azure_answers import IDENTITY, OTHERS, SUBSCRIPTION, interface, name_of, templates
+from tests.stacks.azure_made import GROUP, PLAIN, compute, head, made, only, phases, rules
+from tests.stacks.programs import CALLER
 
 # --- network ----------------------------------------------------------------------------------------------------------
 
@@ -314,102 +248,3 @@ def test_fabric_is_left_out_where_nobody_wants_it() -> None:
     stack = made(PLAIN.replace("Standard_D4s_v5", "Standard_HB120rs_v3, fabric: never, spot: prefer"))
     assert stack.of(":AvailabilitySet") == []
     assert [market for _, market, _ in templates(stack)] == ["spot", "on-demand"]
-
-
-# --- what machines are told -------------------------------------------------------------------------------------------
-
-
-def test_the_head_knows_how_to_launch() -> None:
-    stack = made(TEXT, launches="head")
-    told = head(stack)
-    launch = json.loads(told["files"]["/opt/burst/launch.json"]["content"])
-    assert (launch["launcher"], launch["scontrol"]) == ("azure", ["scontrol"])
-    without = {
-        group: [{**each, "template": {k: v for k, v in each["template"].items() if k != "seam"}} for each in attempts]
-        for group, attempts in stack.outputs["attempts"].items()
-    }
-    assert launch["groups"] == without
-    assert told["files"]["/opt/burst/compute"]["owner"] == "slurm"
-    assert told["files"]["/opt/burst/compute"]["permissions"] == "0600"
-    assert "first" in phases(told)
-    assert "/opt/burst/launch/azure.py" in told["files"]
-    assert "first" not in phases(head(made(TEXT)))
-
-
-def test_the_client_tells_its_nodes_what_the_head_would(tmp_path: Path) -> None:
-    stack, decided = made(TEXT), design(TEXT, "azure")
-    layout = Layout(tmp_path / decided.run.id)
-    target._keep_user_data(layout, decided, tmp_path, KEYS, stack.outputs)
-    kept = layout.user_data("compute")
-    assert kept.read_bytes() == base64.b64decode(head(stack)["files"]["/opt/burst/compute"]["content"])
-    assert kept.stat().st_mode & 0o777 == 0o600
-    assert "/opt/burst/join.sh" not in unpacked(layout.user_data("login").read_bytes())["files"]
-
-
-def test_user_data_is_small_enough() -> None:
-    """64 KiB before base64 ("Custom data and cloud-init on Azure virtual machines")."""
-    custom_data = os_profile(only(made(TEXT, launches="head"), "VirtualMachine"))["customData"]
-    assert len(base64.b64decode(custom_data)) < 64 * 1024
-
-
-# --- launched, seen and deleted ---------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("text", [TEXT, EXISTING])
-def test_the_vendor_knows_every_field_of_a_machine(text: str) -> None:
-    for _, market, told in templates(made(text)):
-        body = launcher._request(told, "test-abc234-cpu-1", market, "")
-        assert complaints(body, compute_models, "VirtualMachine") == []
-
-
-def test_what_the_program_says_is_launched_and_ended(tmp_path: Path) -> None:
-    (tmp_path / "compute").write_bytes(b"")
-    with azure_api.serving() as azure:
-        session = launcher.Session(lambda: "token", azure.url, sleep=lambda seconds: None)
-        for group, market, told in templates(made(TEXT)):
-            template = {**told, "custom_data": str(tmp_path / "compute")}
-            assert launcher.launch([f"{group}-1", f"{group}-2"], template, market, session).keys() == {f"{group}-1", f"{group}-2"}
-            launcher.end([f"{group}-1", f"{group}-2"], template, session)
-        assert (azure.machines, azure.wrong) == ({}, [])
-
-
-# What has no listing of its own goes with its parent.
-WITHIN = ("FileShare", "BlobContainer")
-
-
-@pytest.mark.parametrize("text", [TEXT, EXISTING, f"{PLAIN}network: {{access: tunnel, egress: gateway}}\n"])
-def test_whatever_is_made_is_seen_and_deleted(text: str) -> None:
-    stack, decided = made(text), design(text, "azure")
-    with azure_api.serving() as azure:
-        root = f"/subscriptions/{SUBSCRIPTION}"
-        items: dict[str, list[Any]] = {f"{GROUP}/resources": []}
-        for each in stack.resources:
-            kind = each.type.rpartition(":")[2]
-            if kind == "ResourceGroup":
-                azure.pages[each.id] = {"id": each.id, "name": name_of(each), "location": "eastus", "tags": tags(decided)}
-            elif kind.startswith("Role"):
-                role = {
-                    "id": each.id,
-                    "name": each.name,
-                    "properties": {"description": described(decided), "roleName": each.name},
-                }
-                items.setdefault(f"{root}/providers/Microsoft.Authorization/{kind[0].lower()}{kind[1:]}s", []).append(role)
-            elif kind not in WITHIN:
-                azure_type = "/".join(each.id.partition("/providers/")[2].split("/")[:2])
-                items[f"{GROUP}/resources"].append({"id": each.id, "name": name_of(each), "type": azure_type})
-        azure.pages |= {path: {"value": value} for path, value in items.items()}
-        caller = Caller(SUBSCRIPTION, "eastus", lambda: "token", azure.url, sleep=lambda seconds: None)
-        seen = listing.remains(caller, decided.run.id)
-        assert {each.id for each in seen} == {each.id for each in stack.resources if not each.type.endswith(WITHIN)}
-        assert reaping.reap(caller, seen) == ()
-        unknown = {each.kind.lower() for each in seen} - reaping._BY_KIND.keys()
-        assert unknown == set()
-        billed = {each.kind.rpartition("/")[2] for each in seen if each.billed}
-        assert billed <= {
-            "virtualMachines",
-            "publicIPAddresses",
-            "natGateways",
-            "bastionHosts",
-            "storageAccounts",
-            "amlFilesystems",
-        }
