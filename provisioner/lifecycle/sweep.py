@@ -36,21 +36,20 @@ def sweep(targets: Sequence[Target], sinks: Sequence[Sink] = (), *, dry_run: boo
         if reason is not None and (target is not None or begun is None):
             done.extend(_try(remembered, target, reason, sinks, dry_run))
     for target in targets:
-        for tagged in _tagged(target, sinks):
+        try:
+            tags = list(target.runs())
+        except BurstError as problem:
+            # It keeps no other from being swept; but nobody may say that nothing is there.
+            told = f"{target.name} could not be asked: {problem.message}: {problem.why}"
+            Events("sweep", list(sinks)).say("sweep", told)
+            done.append(Swept("?", told, 0, (Resource(kind="unknown", id=target.name, name=problem.fix),)))
+            continue
+        for tagged in tags:
             reason = _stray(tagged)
             if reason is not None and tagged.run_id not in {swept.run_id for swept in done}:
                 remains = target.remains(tagged.run_id) if dry_run else _end(target, tagged.run_id, sinks)
                 done.append(Swept(tagged.run_id, reason, 0, remains))
     return done
-
-
-def _tagged(target: Target, sinks: Sequence[Sink]) -> list[Tagged]:
-    """What a place tells of by its tags; one that cannot be asked keeps no other from being swept."""
-    try:
-        return list(target.runs())
-    except BurstError as problem:
-        Events("sweep", list(sinks)).say("sweep", f"{target.name} could not be asked: {problem.message}: {problem.why}")
-        return []
 
 
 def dead(remembered: RunState) -> str | None:

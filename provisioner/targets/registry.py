@@ -11,6 +11,9 @@ from provisioner.targets.base import Target
 REGISTRY: dict[str, str] = {
     "local": "provisioner.targets.local.target:LocalTarget",
     "nspawn": "provisioner.targets.nspawn.target:NspawnTarget",
+    "aws": "provisioner.targets.aws.target:AwsTarget",
+    "gcp": "provisioner.targets.gcp.target:GcpTarget",
+    "azure": "provisioner.targets.azure.target:AzureTarget",
 }
 
 

@@ -57,7 +57,9 @@ class Storage(pulumi.ComponentResource):
         identity = pulumi.Output.from_input(fs.id) if fs.id else self._new_efs(fs)
 
         def mount(identity: str) -> Mount:
-            return Mount(fs.mount, f"{identity}.efs.{self._design.region}.amazonaws.com:/", options=_EFS, on_head=True)
+            return Mount(
+                fs.mount, f"{identity}.efs.{self._design.region}.amazonaws.com:/", options=_EFS, on_head=True, made=fs.id is None
+            )
 
         return identity.apply(mount)
 
@@ -100,7 +102,7 @@ class Storage(pulumi.ComponentResource):
 
         def mount(told: list[str]) -> Mount:
             source = f"{told[0]}@tcp:/{told[1]}"
-            return Mount(fs.mount, source, "lustre", _LUSTRE, on_head=True, client="client-lustre-aws.sh")
+            return Mount(fs.mount, source, "lustre", _LUSTRE, on_head=True, client="client-lustre-aws.sh", made=fs.id is None)
 
         return pulumi.Output.all(found.dns_name, found.mount_name).apply(mount)
 

@@ -51,11 +51,13 @@ class Storage(pulumi.ComponentResource):
         if fs.type == "managed-nfs":
             account, share = self._share(fs) if fs.id is None else _part_of(fs.id)
             source = pulumi.Output.concat(account, ".file.core.windows.net:/", account, "/", share)
-            return source.apply(lambda told: Mount(fs.mount, told, options=_FILES, on_head=True))
+            return source.apply(lambda told: Mount(fs.mount, told, options=_FILES, on_head=True, made=fs.id is None))
         if fs.type == "lustre":
             source = pulumi.Output.concat(self._lustre(fs) if fs.id is None else _lustre_at(fs.id), "@tcp:/lustrefs")
             return source.apply(
-                lambda told: Mount(fs.mount, told, "lustre", _LUSTRE, on_head=True, client="client-lustre-azure.sh")
+                lambda told: Mount(
+                    fs.mount, told, "lustre", _LUSTRE, on_head=True, client="client-lustre-azure.sh", made=fs.id is None
+                )
             )
         return self._bucket(fs)
 

@@ -1,4 +1,6 @@
-"""What every target promises, member by member: one driver over all that the registry has."""
+"""What every target promises, member by member: one driver over those that need no account.
+
+The clouds keep it by targets/cloud/target.py (tests/unit/test_cloud_target.py) over a Place each (test_place_*.py)."""
 
 from __future__ import annotations
 
@@ -9,7 +11,7 @@ import pytest
 
 from provisioner import clock
 from provisioner.catalog.table import bundled
-from provisioner.design.decide import decide
+from provisioner.design.decide import EMBEDDED, decide
 from provisioner.design.model import Design, Run
 from provisioner.events import Events
 from provisioner.executor.process import CommandFailed
@@ -17,7 +19,7 @@ from provisioner.findings import errors
 from provisioner.spec.load import load
 from provisioner.spec.model import parse_target
 from provisioner.targets.base import Target
-from provisioner.targets.registry import REGISTRY, open_target
+from provisioner.targets.registry import open_target
 from tests.e2e.conftest import Burst
 
 QUIET = Events("contract", [])
@@ -38,7 +40,7 @@ def design(folder: Path, target: str) -> Design:
     return decide(load(folder / "burst.yaml").spec, bundled(), run, parse_target(target))[0]
 
 
-@pytest.fixture(params=REGISTRY)
+@pytest.fixture(params=EMBEDDED)
 def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -204,5 +204,7 @@ def test_a_place_that_cannot_be_asked_for_its_runs_is_told_and_passed_over() -> 
 
     target, told = ListedTarget(there=["lost-abc234"]), list[Event]()
     target.tagged = [Tagged(run_id="lost-abc234", owner="ada", expires=0, state="")]
-    assert [swept.run_id for swept in sweep([Deaf("aws"), target], [told.append])] == ["lost-abc234"]
+    unasked, swept = sweep([Deaf("aws"), target], [told.append])
+    assert (unasked.run_id, [left.name for left in unasked.remains]) == ("?", ["aws sso login"]), "exit 7: nobody knows"
+    assert (swept.run_id, swept.remains) == ("lost-abc234", ())
     assert told[0].message == "aws could not be asked: no credentials: ExpiredToken"
