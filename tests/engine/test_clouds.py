@@ -59,6 +59,7 @@ def test_a_key_is_found_wherever_it_is(tmp_path: Path) -> None:
     assert sorted(readable(tmp_path)) == ["settings", "state"]
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", NAMES)
 def test_the_stack_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     cloud: Cloud = importlib.import_module(f"tests.stacks.{name}").CLOUD
