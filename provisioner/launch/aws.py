@@ -173,23 +173,20 @@ def _client(template: Template, session: Any) -> Any:
 
 def _fleet(ec2: Any, count: int, template: Template, market: str, patient: bool) -> list[dict[str, str]]:
     """[{"id", "address"}] of that many instances. One token until EC2 answers: an answer that was lost makes nothing twice."""
-    options = {"MinTargetCapacity": count, "SingleAvailabilityZone": True, "SingleInstanceType": True}
+    options: dict[str, Any] = {"MinTargetCapacity": count, "SingleAvailabilityZone": True, "SingleInstanceType": True}
+    if market == "spot":
+        # One type in one zone is one pool: the strategy chooses nothing.
+        options["AllocationStrategy"] = "capacity-optimized"
     tags = [{"Key": key, "Value": value} for key, value in template["tags"].items()]
-    asked = {
+    asked: dict[str, Any] = {
         "Type": "instant",
         "LaunchTemplateConfigs": [
             {"LaunchTemplateSpecification": {"LaunchTemplateId": template["launch_template"], "Version": "$Default"}}
         ],
         "TargetCapacitySpecification": {"TotalTargetCapacity": count, "DefaultTargetCapacityType": market},
         "TagSpecifications": [{"ResourceType": kind, "Tags": tags} for kind in ("fleet", "instance")],
-        # One type in one zone is one pool: the strategy chooses nothing.
-        **(
-            {"SpotOptions": {**options, "AllocationStrategy": "capacity-optimized"}}
-            if market == "spot"
-            else {"OnDemandOptions": options}
-        ),
     }
-
+    asked["SpotOptions" if market == "spot" else "OnDemandOptions"] = options
     token = str(uuid.uuid4())
 
     def ask() -> list[str]:

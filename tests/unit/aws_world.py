@@ -58,12 +58,17 @@ def made(text: str = aws.TEXT, run: str = "test-abc234", **more: str) -> World:
     return World(session(), decided, stack)
 
 
-@contextmanager
-def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty AWS, and credentials for it."""
+def credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the environment, as a caller's may be."""
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+
+
+@contextmanager
+def pretended(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An empty AWS, and credentials for it."""
+    credentials(monkeypatch)
     with mock_aws(), placement_groups():
         yield
 

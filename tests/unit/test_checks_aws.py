@@ -140,7 +140,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
         ),
         ("", {"simulate_principal_policy": denied("AccessDenied", "not yours")}, "warning", "identity could not be checked"),
         ("filesystems: {/s: {type: lustre, size: 1000GiB}}\n", {}, "error", "FSx for Lustre has 1200 GiB"),
-        ("filesystems: {/s: {type: lustre, size: 2500GiB}}\n", {}, "error", "2.5 TiB|2500 GiB"),
+        ("filesystems: {/s: {type: lustre, size: 2500GiB}}\n", {}, "error", "multiples of that"),
         (
             "filesystems: {/s: {type: managed-nfs, id: fs-1}}\n",
             {"describe_file_systems": denied("FileSystemNotFound")},
@@ -152,7 +152,7 @@ def test_where_all_is_well_nothing_is_found() -> None:
     ],
 )
 def test_what_is_wrong_is_found(more: str, instead: dict[str, Any], level: str, said: str) -> None:
-    hits = [each for each in found(PLAIN + more, **instead) if any(part in each.message for part in said.split("|"))]
+    hits = [each for each in found(PLAIN + more, **instead) if said in each.message]
     assert [each.level.value for each in hits] in ([level], [level] * 2)
 
 
