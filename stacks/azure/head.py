@@ -14,6 +14,7 @@ from network import Network, public_address
 from pulumi_azure_native import compute, network
 from scope import Scope
 
+from provisioner.bootstrap.needs import Role
 from provisioner.bootstrap.seam import Launcher, Mount, Seam, served
 from provisioner.stack import machines
 from provisioner.stack.given import Given
@@ -127,8 +128,11 @@ class Head(pulumi.ComponentResource):
 
     def _user_data(self, args: HeadArgs) -> pulumi.Output[str]:
         private = args.interface.private
-        nodes = machines.text(args.given, "compute", seam=self.seam, address=private)
-        seam = pulumi.Output.all(self.seam, args.attempts, nodes, args.identity.head is not None).apply(_with_launcher)
+        # Login nodes are launched by the head alone where no client of ours will ("first").
+        roles: tuple[Role, ...] = ("compute", "login") if args.given.first and args.scope.design.login else ("compute",)
+        nodes = {f"/opt/burst/{role}": machines.text(args.given, role, seam=self.seam, address=private) for role in roles}
+        files: pulumi.Output[dict[str, str]] = pulumi.Output.all(**nodes)
+        seam = pulumi.Output.all(self.seam, args.attempts, files, args.identity.head is not None).apply(_with_launcher)
         return machines.text(args.given, "head", seam=seam, address=private)
 
 
@@ -144,11 +148,11 @@ def _seam(given: Given, mounts: Sequence[Mount], compute_range: str) -> Seam:
 
 def _with_launcher(told: Sequence[Any]) -> Seam:
     """What the head is told beyond: nothing of launching where it may not."""
-    seam, attempts, nodes, allowed = told
+    seam, attempts, files, allowed = told
     if not allowed:
         return Seam(**{**vars(seam), "first": False})
     launch: Mapping[str, Any] = {"launcher": "azure", "scontrol": ["scontrol"], "groups": attempts}
-    return Seam(**{**vars(seam), "launcher": Launcher("azure", launch, {"/opt/burst/compute": nodes})})
+    return Seam(**{**vars(seam), "launcher": Launcher("azure", launch, files)})
 
 
 def _image(args: HeadArgs) -> compute.ImageReferenceArgs:

@@ -36,6 +36,13 @@ LAUNCH = (
     "Microsoft.Network/networkSecurityGroups/join/action",
     "Microsoft.Network/virtualNetworks/subnets/join/action",
 )
+# A login node's public address, where the head launches login nodes.
+LOGIN = (
+    "Microsoft.Network/publicIPAddresses/delete",
+    "Microsoft.Network/publicIPAddresses/join/action",
+    "Microsoft.Network/publicIPAddresses/read",
+    "Microsoft.Network/publicIPAddresses/write",
+)
 _JOIN = ("Microsoft.Network/virtualNetworks/subnets/join/action",)
 _IMAGE = ("Microsoft.Compute/images/read", "Microsoft.Compute/galleries/images/versions/read")
 # "Azure built-in roles for Storage": Storage Blob Data Contributor.
@@ -44,9 +51,12 @@ _BLOBS = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 
 @dataclass(frozen=True)
 class IdentityArgs:
-    """`subnet` is an existing one by id, outside of the run's group; `images` are the user's own."""
+    """`subnet` is an existing one by id, outside of the run's group; `images` are the user's own; `first` is whether the
+    head launches what is always there.
+    """
 
     scope: Scope
+    first: bool
     subnet: pulumi.Output[str] | None
     images: tuple[str, ...]
 
@@ -90,7 +100,8 @@ class Identity(pulumi.ComponentResource):
 
     def _launching(self, head: Managed, args: IdentityArgs) -> None:
         scope = args.scope
-        role(scope, "head", LAUNCH, scope.group_id, scope.group_id, head.principal, self)
+        public = args.first and scope.design.login is not None and scope.design.network.access == "public"
+        role(scope, "head", (*LAUNCH, *(LOGIN if public else ())), scope.group_id, scope.group_id, head.principal, self)
         if args.subnet is not None:
             role(scope, "subnet", _JOIN, args.subnet.apply(group_of), args.subnet, head.principal, self)
         for i, image in enumerate(args.images, 1):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pulumi
 import pytest
@@ -248,3 +249,12 @@ def test_fabric_is_left_out_where_nobody_wants_it() -> None:
     stack = made(PLAIN.replace("Standard_D4s_v5", "Standard_HB120rs_v3, fabric: never, spot: prefer"))
     assert stack.of(":AvailabilitySet") == []
     assert [market for _, market, _ in templates(stack)] == ["spot", "on-demand"]
+
+
+def test_folders_have_names_that_azure_takes() -> None:
+    text = f"{PLAIN}filesystems: {{/Old data: {{type: bucket}}, /a--b: {{type: bucket}}, /a-b: {{type: bucket}}, /d: {{type: bucket}}}}\n"
+    names = [name_of(each) for each in made(text).of(":BlobContainer")]
+    assert len(set(names)) == 4
+    assert "test-abc234-d" in names
+    # "Naming and Referencing Containers, Blobs, and Metadata".
+    assert all(re.fullmatch(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*", name) for name in names)

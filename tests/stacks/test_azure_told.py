@@ -44,6 +44,19 @@ def test_the_head_knows_how_to_launch() -> None:
     assert "first" not in phases(head(made(TEXT)))
 
 
+def test_the_head_launches_login_nodes_where_no_client_does() -> None:
+    alone, client = made(TEXT, launches="head"), made(TEXT)
+    login = unpacked(base64.b64decode(head(alone)["files"]["/opt/burst/login"]["content"]))
+    assert phases(login)[-1] == "login"
+    assert "/opt/burst/login" not in head(client)["files"]
+    granted = []
+    for stack in (alone, client):
+        (role,) = [each for each in stack.of(":RoleDefinition") if each.name == "head-role"]
+        granted.append(set(role.inputs["permissions"][0]["actions"]))
+    more = {f"Microsoft.Network/publicIPAddresses/{verb}" for verb in ("delete", "join/action", "read", "write")}
+    assert granted[0] - granted[1] == more
+
+
 def test_the_client_tells_its_nodes_what_the_head_would(tmp_path: Path) -> None:
     stack, decided = made(TEXT), design(TEXT, "azure")
     layout = Layout(tmp_path / decided.run.id)
