@@ -128,10 +128,10 @@ def test_what_is_named_has_to_be_there(fine: Google, session: Session) -> None:
 
 def test_what_google_has_not(fine: Google, session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks.shutil, "which", lambda name: None)
-    more = ", identity: none, network: {access: tunnel}, filesystems: {/data: {type: bucket}}"
+    more = ", identity: none, network: {access: tunnel}"
     text = FINE.replace("{min: 1, max: 4}", "1") % more
     told = {finding.code for finding in PLACE.preflight(session, design(text, "gcp"))}
-    assert told == {"tunnel", "bucket"}
+    assert told == {"tunnel"}
     late = design(FINE % ", identity: {boundary: b}", "gcp")
     late = late.model_copy(update={"run": late.run.model_copy(update={"expires": 1_900_000_000})})
     assert {finding.code for finding in PLACE.preflight(session, late)} == {"boundary", "ttl"}

@@ -270,5 +270,5 @@ def test_destroy_needs_no_engine_where_create_had_not_begun(machine: Machine) ->
     layout = Layout(machine.folder / "r-1")
     layout.root.mkdir()
     place: Any = SimpleNamespace(name="aws", classify=classify)
-    Engine(layout, place, {}).destroy()
+    Engine(layout, place, {}).destroy(Events("r-1", []))
     assert machine.asked == []

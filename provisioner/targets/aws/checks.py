@@ -95,15 +95,10 @@ def network(asked: Asked, design: Design) -> Iterator[Finding]:
             # Amazon VPC pricing, us-east-2.
             yield info("gateway", "a NAT gateway is made: about 0.045 USD an hour and 0.045 USD for each GB through it")
         return
-    if given.subnet is None:
-        yield error(
-            "network", f"network.id is {given.id}, and none of its subnets is named", "network: {id: …, subnet: subnet-…}"
-        )
-        return
     found = asked["ec2"].describe_subnets(Filters=[{"Name": "subnet-id", "Values": [given.subnet]}])["Subnets"]
     if not found or found[0]["VpcId"] != given.id:
         yield error("network", f"{given.subnet} is not a subnet of {given.id} in {design.region}", "aws ec2 describe-subnets")
-    elif given.access == "public" and not _reaches_internet(asked["ec2"], given.id, given.subnet):
+    elif given.access == "public" and not _reaches_internet(asked["ec2"], given.id, str(given.subnet)):
         yield error(
             "network",
             f"{given.subnet} has no route to an internet gateway: its machines have no public address",
@@ -134,11 +129,7 @@ def identity(asked: Asked, design: Design) -> Iterator[Finding]:
     given = design.identity
     if given.id is not None:
         yield from _profile(asked["iam"], given.id.rpartition("/")[2])
-    elif not given.create:
-        if design.resumes:
-            fix = "make every group's nodes a number, without spot; or name an instance profile: identity: NAME"
-            yield error("identity", "with identity: none nobody starts nodes while the cluster runs", fix)
-    else:
+    elif given.create:
         who = _policies_of(asked["sts"].get_caller_identity()["Arn"])
         if who is None:
             return

@@ -65,9 +65,7 @@ def preflight(caller: Caller, design: Design) -> tuple[Finding, ...]:
 def known_beforehand(asked: Asked) -> Iterator[Finding]:
     """What needs no answer of Azure's."""
     design = asked.design
-    network, longest = design.network, max(len(f"{design.run.id}-{group.name}-{group.max}") for group in design.groups)
-    if network.id is not None and network.subnet is None:
-        yield error("network", "network.id names a VNet, but no subnet of it", "add network.subnet: its name")
+    longest = max(len(f"{design.run.id}-{group.name}-{group.max}") for group in design.groups)
     if longest > _LONGEST_NAME:
         yield error("name", f"a machine's name would have {longest} letters, Azure takes {_LONGEST_NAME}", "shorten the names")
     disk = -(-(design.head_disk + sum(fs.size for fs in design.filesystems if fs.type == "nfs" and not fs.id)) // _GIB)
@@ -83,9 +81,6 @@ def known_beforehand(asked: Asked) -> Iterator[Finding]:
 def _without_roles(design: Design) -> Iterator[Finding]:
     if design.identity.create or design.identity.id:
         return
-    for fs in design.filesystems:
-        if fs.type == "bucket":
-            yield error("identity", f"filesystems.{fs.mount}: nobody may open a bucket with identity: none", "name one by id")
     message = "with identity: none nobody may delete the run at its expiry: machines stop then, and are billed on"
     yield warning("expiry", message, "let a client of ours end it, or name an identity by id that may delete its resource group")
 

@@ -132,9 +132,7 @@ def zones(session: Session, design: Design) -> Iterator[Finding]:
 def existing(session: Session, design: Design) -> Iterator[Finding]:
     """What is named by id has to be there: the subnet, images."""
     network = design.network
-    if network.id is not None and network.subnet is None:
-        yield error("network", "network.id without network.subnet", "name a subnet of it in the region: network: {subnet: …}")
-    elif network.id is not None:
+    if network.id is not None:
         parts = network.id.split("/")
         project = parts[parts.index("projects") + 1] if "projects" in parts else session.project
         subnet = f"projects/{project}/regions/{design.region}/subnetworks/{str(network.subnet).rpartition('/')[2]}"
@@ -166,8 +164,6 @@ def ways(session: Session, design: Design) -> Iterator[Finding]:
         )
     if design.identity.boundary is not None:
         yield error("boundary", "identity.boundary is AWS's: Google Cloud has none", "leave it out")
-    if any(fs.type == "bucket" for fs in design.filesystems) and not design.identity.create and design.identity.id is None:
-        yield error("bucket", "a bucket is mounted by a service account, and identity: none has none", "identity: the id of one")
     if design.run.expires - clock.now() > _LONGEST:
         yield error("ttl", "Google Cloud ends machines after 120 days at the latest", "limits: {ttl: 120d}")
 
