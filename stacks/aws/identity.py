@@ -114,6 +114,8 @@ def launching(args: HeadIdentityArgs) -> list[dict[str, Any]]:
     made = [f"{places}:{kind}/*" for kind in _MADE]
     given = [
         *(f"arn:aws:ec2:{design.region}::image/{image}" for image in args.images),
+        # What images' disks are copied from; nothing but making machines is allowed on them.
+        f"arn:aws:ec2:{design.region}::snapshot/*",
         f"{places}:placement-group/{run_identity.named(design, '*')}",
         pulumi.Output.concat(f"{places}:subnet/", args.subnet),
         *(pulumi.Output.concat(f"{places}:security-group/", group) for group in args.groups),

@@ -156,6 +156,7 @@ def actions(stack: Stack, design: Design) -> list[str]:
                 design.run.id in resource
                 or any(resource.rstrip("/*").endswith(each) for each in mine)
                 or "::image/ami-" in resource
+                or resource.endswith("::snapshot/*")
             )
             free = resource == "*" and all(any(fnmatch.fnmatch(a, each) for each in ANYWHERE) for a in told["Action"])
             if not ours and not free:
