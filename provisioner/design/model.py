@@ -184,6 +184,11 @@ class Design(Part):
     estimate: Estimate
 
     @property
+    def head_storage(self) -> int:
+        """The head's disk in bytes: its own, and what it serves to all."""
+        return self.head_disk + sum(fs.size for fs in self.filesystems if fs.type == "nfs" and fs.id is None)
+
+    @property
     def working_life(self) -> int:
         """How long jobs may run, in seconds: the cluster's life without what is kept for bringing the outputs back."""
         return working_life(self.ttl)

@@ -78,7 +78,9 @@ class Head(Part):
     """The machine that runs slurmctld and exports the shared folders."""
 
     instance: str = Field("auto", description="An instance type by the cloud's name; `auto` takes the cheapest that fits.")
-    disk: Size = Field(default=50 * 2**30, description="The head's disk: the system's, and what it exports.")
+    disk: Size = Field(
+        default=50 * 2**30, description="The head's disk, for the system and /home; its NFS folders' sizes are added."
+    )
 
 
 class Login(Part):

@@ -85,7 +85,7 @@ class Head(pulumi.ComponentResource):
             ),
             root_block_device=aws.ec2.InstanceRootBlockDeviceArgs(
                 volume_type="gp3",
-                volume_size=max(-(-design.head_disk // 2**30), image.gib),
+                volume_size=max(-(-design.head_storage // 2**30), image.gib),
                 encrypted=True,
                 delete_on_termination=True,
                 tags=tags,

@@ -98,7 +98,7 @@ class Head(pulumi.ComponentResource):
             network_profile=compute.NetworkProfileArgs(
                 network_interfaces=[compute.NetworkInterfaceReferenceArgs(id=args.interface.id, primary=True)]
             ),
-            storage_profile=compute.StorageProfileArgs(image_reference=_image(args), os_disk=_disk(design.head_disk, args)),
+            storage_profile=compute.StorageProfileArgs(image_reference=_image(args), os_disk=_disk(design.head_storage, args)),
             os_profile=compute.OSProfileArgs(
                 computer_name="head",
                 admin_username=ADMIN,

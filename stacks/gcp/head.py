@@ -72,7 +72,7 @@ class Head(pulumi.ComponentResource):
                 image=images.image(design, design.head),
                 type=images.disk_type(design.head),
                 # Compute Engine's GB are GiB ("Persistent Disk": 1 GB is 2^30 bytes).
-                size=-(-design.head_disk // 2**30),
+                size=-(-design.head_storage // 2**30),
                 labels=tags(design),
             ),
         )

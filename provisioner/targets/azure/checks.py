@@ -68,7 +68,7 @@ def known_beforehand(asked: Asked) -> Iterator[Finding]:
     longest = max(len(f"{design.run.id}-{group.name}-{group.max}") for group in design.groups)
     if longest > _LONGEST_NAME:
         yield error("name", f"a machine's name would have {longest} letters, Azure takes {_LONGEST_NAME}", "shorten the names")
-    disk = -(-(design.head_disk + sum(fs.size for fs in design.filesystems if fs.type == "nfs" and not fs.id)) // _GIB)
+    disk = -(-design.head_storage // _GIB)
     if disk > _LARGEST_DISK:
         fix = "make a folder of type managed-nfs"
         yield error("head-disk", f"the head's disk would have {disk} GiB, Azure's largest has {_LARGEST_DISK}", fix)

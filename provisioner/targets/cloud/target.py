@@ -7,13 +7,14 @@ import json
 import shutil
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from provisioner import files
 from provisioner.bootstrap import user_data
 from provisioner.bootstrap.needs import Role
-from provisioner.bootstrap.seam import HOME, USER, Mount, Seam, over_nfs
+from provisioner.bootstrap.seam import HOME, USER, Launcher, Mount, Seam, over_nfs
 from provisioner.bootstrap.secrets import Keys, fill
 from provisioner.design.model import Design
 from provisioner.errors import BurstError, Kind, NotCreated
@@ -21,6 +22,7 @@ from provisioner.events import Events
 from provisioner.executor.ssh import Ssh, SshExecutor
 from provisioner.findings import Finding, error
 from provisioner.launch.resume import Attempts, first_to_be_had
+from provisioner.stack.attempts import order
 from provisioner.stack.site import SITE
 from provisioner.targets import keys
 from provisioner.targets.base import Inventory, Resource, Tagged
@@ -259,9 +261,14 @@ def _keep_user_data(layout: Layout, design: Design, folder: Path, made: Keys, ou
 
 
 def _user_data(design: Design, folder: Path) -> tuple[Finding, ...]:
-    """Whether it fits, with the head serving over NFS as it does everywhere."""
+    """Whether it fits: with all that a stack adds, whose ids are as long as these."""
     setup = _setup(design, folder) if design.software.setup else None
-    seam = over_nfs(design, SITE.controller)
+    tried = {
+        g.name: [{"market": m, "template": {"id": "x" * 64, "type": n.instance}} for m, n in order(g, design.target)]
+        for g in design.groups
+    }
+    launcher = Launcher(design.target, {"launcher": design.target, "scontrol": ["scontrol"], "groups": tried})
+    seam = replace(over_nfs(design, SITE.controller), launcher=launcher, behind_head="10.0.0.0/8")
     roles: tuple[Role, ...] = ("head", "compute")
     found = [
         f for role in roles for f in user_data.size_findings(user_data.render(design, role, setup=setup, site=SITE, seam=seam))
