@@ -25,9 +25,9 @@ if TYPE_CHECKING:
 # EC2 takes 16 KiB before base64, and cloud-init unpacks gzip itself (EC2 user guide, "Run commands on your Linux
 # instance at launch"). GCP and Azure take more (256 and 64 KiB): what fits here fits everywhere.
 LIMIT = 16 * KIB
-# What takes the placeholders' place is random and cannot shrink: a munge key of at most 1 KiB (munged(8)) in base64,
-# an Ed25519 key pair and a public key.
-_FILLED_IN = 1536 + 700
+# What takes the placeholders' place is random and cannot shrink: a munge key of 128 bytes in base64, an Ed25519 key pair
+# and a public key (targets/keys.py).
+_FILLED_IN = 172 + 700
 
 
 def render(design: Design, role: Role, *, setup: str | None, site: conf.Site, seam: Seam) -> str:
@@ -137,4 +137,4 @@ def size_findings(text: str) -> tuple[Finding, ...]:
     fix = "shorten software.setup: keep what is long in an archive or a package that the script fetches"
     if size > LIMIT:
         return (error("user-data-size", said, fix),)
-    return (warning("user-data-size", said, fix),) if size > LIMIT * 3 // 4 else ()
+    return (warning("user-data-size", said, fix),) if size > LIMIT * 15 // 16 else ()

@@ -16,9 +16,9 @@ from provisioner.bootstrap.seam import Seam
 from provisioner.design.model import Group, Node
 from provisioner.stack import identity as run_identity
 from provisioner.stack import machines
+from provisioner.stack.attempts import order
 from provisioner.stack.given import Given
 
-MARKETS = {"never": ("on-demand",), "prefer": ("spot", "on-demand"), "only": ("spot",)}
 # Below this a node with its software and /tmp runs full; the images' own disks have 8 GiB and more.
 _DISK_GIB = 32
 
@@ -45,8 +45,8 @@ class Groups(pulumi.ComponentResource):
         text = machines.text(args.given, "compute", seam=args.seam, address=args.address)
         for group in self._design.groups:
             placement = self._placement(group)
-            templates = [self._compute(group, node, text, placement) for node in kinds(group)]
-            found[group.name] = [{"market": market, "template": each} for market in MARKETS[group.spot] for each in templates]
+            templates = {node.instance: self._compute(group, node, text, placement) for node in kinds(group)}
+            found[group.name] = [{"market": each, "template": templates[node.instance]} for each, node in order(group, "aws")]
         if self._design.login is not None:
             found["login"] = [{"market": "on-demand", "template": self._login(self._design.login.node)}]
         self.attempts: pulumi.Output[dict[str, Any]] = pulumi.Output.from_input(found)

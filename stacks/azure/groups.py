@@ -13,10 +13,9 @@ from pulumi_azure_native import compute
 from scope import Scope
 
 from provisioner.design.model import Group, Node
+from provisioner.stack.attempts import order
 
 ADMIN = "burst-admin"
-# What is tried in order: the market of `spot: …` ("Use Azure Spot Virtual Machines").
-_MARKETS = {"never": ("on-demand",), "prefer": ("spot", "on-demand"), "only": ("spot",)}
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,8 @@ class Groups(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _attempts(self, group: Group) -> list[dict[str, Any]]:
-        templates = [self._template("compute", node, self._compute(group, node)) for node in group.alternatives]
-        return [{"market": market, "template": each} for market in _MARKETS[group.spot] for each in templates]
+        templates = {node.instance: self._template("compute", node, self._compute(group, node)) for node in group.alternatives}
+        return [{"market": market, "template": templates[node.instance]} for market, node in order(group, "azure")]
 
     def _template(self, role: str, node: Node, body: dict[str, Any]) -> dict[str, Any]:
         scope, head = self._args.scope, self._args.identity.head

@@ -98,7 +98,7 @@ class Head(pulumi.ComponentResource):
             network_profile=compute.NetworkProfileArgs(
                 network_interfaces=[compute.NetworkInterfaceReferenceArgs(id=args.interface.id, primary=True)]
             ),
-            storage_profile=compute.StorageProfileArgs(image_reference=_image(args), os_disk=_disk(design.head_storage, args)),
+            storage_profile=compute.StorageProfileArgs(image_reference=_image(args), os_disk=_disk(design.head_storage)),
             os_profile=compute.OSProfileArgs(
                 computer_name="head",
                 admin_username=ADMIN,
@@ -164,14 +164,13 @@ def _image(args: HeadArgs) -> compute.ImageReferenceArgs:
     )
 
 
-def _disk(size: int, args: HeadArgs) -> compute.OSDiskArgs:
+def _disk(size: int) -> compute.OSDiskArgs:
     """With room for everything that it serves."""
-    own = sum(fs.size for fs in args.scope.design.filesystems if fs.type == "nfs" and fs.id is None)
     return compute.OSDiskArgs(
         create_option=compute.DiskCreateOptionTypes.FROM_IMAGE,
         delete_option=compute.DiskDeleteOptionTypes.DELETE,
         caching=compute.CachingTypes.READ_WRITE,
-        disk_size_gb=-(-(size + own) // _GIB),
+        disk_size_gb=-(-size // _GIB),
         managed_disk=compute.ManagedDiskParametersArgs(storage_account_type=compute.StorageAccountTypes.PREMIUM_LRS),
     )
 

@@ -14,12 +14,9 @@ from network import Network
 from zones import Where
 
 from provisioner.design.model import Design, Group, Node
+from provisioner.stack.attempts import order
 from provisioner.stack.identity import described, named, tags
 
-# What is tried in order, by the file's word.
-_MARKETS = {"never": ("on-demand",), "prefer": ("spot", "on-demand"), "only": ("spot",)}
-# "H3 machine series": there is no Spot of it.
-_NO_SPOT = ("h3-",)
 # A machine that switched itself off keeps its disk, and no time limit ends it any more ("Limit the run time of a VM": the
 # timestamp is cleared when a VM is stopped). So Google, up to 30 s late, comes before the machine's own timer.
 _BEFORE = 60
@@ -53,13 +50,14 @@ class Groups(pulumi.ComponentResource):
         self.register_outputs({"attempts": self.attempts})
 
     def _group(self, group: Group) -> list[dict[str, Any]]:
-        nodes = [(i, node) for i, node in enumerate(group.alternatives) if self._args.where.has(node.instance)]
-        together = self._placement(group) if any(fabric(group, node) for _, node in nodes) else None
+        nodes = [node for node in group.alternatives if self._args.where.has(node.instance)]
+        together = self._placement(group) if any(fabric(group, node) for node in nodes) else None
         return [
-            self._attempt(f"{group.name}-{i}-{market}", node, market, group, together if fabric(group, node) else None)
-            for market in _MARKETS[group.spot]
-            for i, node in nodes
-            if market != "spot" or not node.instance.startswith(_NO_SPOT)
+            self._attempt(
+                f"{group.name}-{nodes.index(node)}-{market}", node, market, group, together if fabric(group, node) else None
+            )
+            for market, node in order(group, "gcp")
+            if node in nodes
         ]
 
     def _placement(self, group: Group) -> pulumi.Output[str]:

@@ -122,8 +122,8 @@ CLOUD = Cloud(
             lambda stack, design: rules.size(stack, CLOUD, SIZES.format(1)),
             (
                 "groups.py",
-                "for node in kinds(group)]\n            found",
-                "for node in kinds(group) * group.max]\n            found",
+                "            found[group.name] = ",
+                "            [self._placement(group) for _ in range(group.max)]\n            found[group.name] = ",
             ),
             SIZES.format(1000),
         ),

@@ -59,7 +59,7 @@ CLOUD = Cloud(
         "calls": Rule(rules.calls, ("identity.py", '    "Microsoft.Network/networkInterfaces/read",\n', "")),
         "size": Rule(
             rules.size,
-            ("groups.py", "for node in group.alternatives]", "for node in group.alternatives * group.max]"),
+            ("groups.py", "for node in group.alternatives}", "for node in group.alternatives * group.max}"),
             MANY.replace("D64s_v6", "HB120rs_v3").replace("1000", "80"),
         ),
         "secrets": Rule(rules.secrets, ("__main__.py", "Keys.loads(text).authorized_key", "Keys.loads(text).host_key")),

@@ -291,7 +291,7 @@ RULES = {
     "calls": Rule(calls, ("identity.py", '    "compute.instances.get",\n', "")),
     "size": Rule(
         size,
-        ("groups.py", "for market in _MARKETS[group.spot]\n", "for market in _MARKETS[group.spot] * min(group.max, 3)\n"),
+        ("groups.py", 'in order(group, "gcp")', 'in order(group, "gcp") * min(group.max, 3)'),
         PLAIN % 1000,
     ),
     "secrets": Rule(secrets, ("__main__.py", '"run_id": design.run.id', '"run_id": told.keys')),

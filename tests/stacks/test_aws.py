@@ -138,7 +138,7 @@ def test_an_existing_network_keeps_its_routes_and_packages_come_through_the_head
 
 def test_an_existing_network_needs_a_subnet() -> None:
     with pytest.raises(pulumi.RunError, match=r"network\.subnet"):
-        stack(PLAIN + "network: {id: vpc-0a}\n")
+        aws.CLOUD.run(design(PLAIN + "network: {id: vpc-0a}\n", "aws", wrong=True))
 
 
 def test_filesystems_that_exist_are_mounted_and_not_made() -> None:
@@ -168,7 +168,7 @@ def test_without_an_identity_nobody_but_a_client_can_launch() -> None:
 
 def test_a_bucket_needs_an_identity() -> None:
     with pytest.raises(pulumi.RunError, match="is a bucket"):
-        stack(PLAIN + "identity: none\nfilesystems: {/data: {type: bucket}}\n")
+        aws.CLOUD.run(design(PLAIN + "identity: none\nfilesystems: {/data: {type: bucket}}\n", "aws", wrong=True))
 
 
 def test_roles_have_the_boundary() -> None:

@@ -7,8 +7,9 @@ import re
 
 import pulumi
 import pytest
+from making import design
 
-from tests.stacks.azure import EXISTING, TEXT
+from tests.stacks.azure import CLOUD, EXISTING, TEXT
 from tests.stacks.azure_answers import IDENTITY, OTHERS, SUBSCRIPTION, interface, name_of, templates
 from tests.stacks.azure_made import GROUP, PLAIN, compute, head, made, only, phases, rules
 from tests.stacks.programs import CALLER
@@ -74,7 +75,7 @@ def test_an_existing_network_keeps_its_routes() -> None:
 
 def test_an_existing_network_wants_its_subnet() -> None:
     with pytest.raises(pulumi.RunError, match=r"network\.subnet"):
-        made(f"{PLAIN}network: {{id: {OTHERS}/Microsoft.Network/virtualNetworks/v}}\n")
+        CLOUD.run(design(f"{PLAIN}network: {{id: {OTHERS}/Microsoft.Network/virtualNetworks/v}}\n", "azure", wrong=True))
 
 
 def test_a_zone() -> None:
@@ -137,7 +138,7 @@ def test_a_machine_that_mounts_a_bucket_may_do_nothing_else() -> None:
 
 def test_a_bucket_without_identity_is_refused() -> None:
     with pytest.raises(pulumi.RunError, match="nobody may open a bucket"):
-        made(f"{PLAIN}identity: none\nfilesystems: {{/data: {{type: bucket}}}}\n")
+        CLOUD.run(design(f"{PLAIN}identity: none\nfilesystems: {{/data: {{type: bucket}}}}\n", "azure", wrong=True))
 
 
 # --- storage ----------------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def test_a_shared_network() -> None:
 
 def test_a_network_without_a_subnet() -> None:
     with pytest.raises(pulumi.RunError, match=r"network\.subnet"):
-        run(ONE % ", network: {id: theirs}")
+        CLOUD.run(design(ONE % ", network: {id: theirs}", "gcp", wrong=True))
 
 
 def test_a_tunnel_has_no_public_address_and_a_way_out() -> None:
