@@ -10,7 +10,13 @@ import click
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-file_argument = click.argument("file", type=click.Path(path_type=Path), default="burst.yaml")
+
+def _file(context: click.Context, parameter: click.Parameter, path: Path) -> Path:
+    """A folder stands for the burst.yaml in it."""
+    return path / "burst.yaml" if (path / "burst.yaml").is_file() else path
+
+
+file_argument = click.argument("file", type=click.Path(path_type=Path), default="burst.yaml", callback=_file)
 run_argument = click.argument("run", required=False)
 
 
@@ -38,4 +44,14 @@ def results_option(function: Function) -> Function:
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
         help="Where outputs and the receipt go; results/RUN by default.",
+    )(function)
+
+
+def ssh_from_option(function: Function) -> Function:
+    """`--ssh-from 198.51.100.0/24` over what the file says."""
+    return click.option(
+        "--ssh-from",
+        multiple=True,
+        metavar="RANGE",
+        help="Who may reach a cloud's head by SSH, instead of your own address alone; may be given more than once.",
     )(function)

@@ -7,16 +7,19 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.options import file_argument, output_option, results_option, target_option
+from provisioner.cli.options import file_argument, output_option, results_option, ssh_from_option, target_option
 
 
 @click.command("up")
 @file_argument
 @target_option
+@ssh_from_option
 @results_option
 @output_option
 @click.pass_context
-def command(ctx: click.Context, file: Path, target: str | None, results: Path | None, output: str) -> None:
+def command(
+    ctx: click.Context, file: Path, target: str | None, ssh_from: tuple[str, ...], results: Path | None, output: str
+) -> None:
     """Make the cluster of FILE and keep it, until `burst down` or limits.ttl. Its jobs wait for `burst submit`."""
     from provisioner.cli.screen import print_receipt
     from provisioner.lifecycle.kept import up
@@ -25,7 +28,7 @@ def command(ctx: click.Context, file: Path, target: str | None, results: Path | 
     from provisioner.report.terminal import Progress
 
     progress = Progress()
-    prepared = prepare(file, target)
+    prepared = prepare(file, target, ssh_from)
     sweep([prepared.target], [progress])
     into = results or Path("results") / prepared.design.run.id
     receipt = up(prepared, into.absolute(), [progress])

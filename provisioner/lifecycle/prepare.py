@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from provisioner.errors import Invalid, Refused
 from provisioner.findings import Finding, errors
 from provisioner.lifecycle import state
 from provisioner.report.receipt import Phase
+from provisioner.spec.fields import address_range
 from provisioner.spec.load import FileRefused, Loaded, load
 from provisioner.spec.model import TargetRef, parse_target
 from provisioner.targets.base import Target
@@ -79,10 +81,23 @@ def _reference(loaded: Loaded, target: str | None) -> TargetRef:
         raise Invalid(str(problem), fix="burst run FILE -t local") from problem
 
 
-def prepare(file: Path, target: str | None = None) -> Work:
-    """Everything before creation. Raises FileRefused (exit 2) or PreflightRefused (exit 3) with every finding."""
+def _range(text: str) -> str:
+    try:
+        return address_range(text)
+    except ValueError as problem:
+        raise Invalid(str(problem), fix="--ssh-from 198.51.100.0/24") from problem
+
+
+def prepare(file: Path, target: str | None = None, ssh_from: Sequence[str] = ()) -> Work:
+    """Everything before creation; `ssh_from` goes over the file's network.ssh_from.
+
+    Raises FileRefused (exit 2) or PreflightRefused (exit 3) with every finding, Invalid for `target` and `ssh_from`.
+    """
     started, at = clock.monotonic(), clock.now()
     loaded, design, findings = decided(file, target)
+    if ssh_from:
+        network = design.network.model_copy(update={"ssh_from": tuple(map(_range, ssh_from))})
+        design = design.model_copy(update={"network": network})
     place = open_target(design.target)
     findings = (*findings, *place.preflight(design, loaded.source.folder))
     if errors(findings):

@@ -44,7 +44,7 @@ def _parsed(parse: Callable[[str], Any], example: str) -> Callable[[Any], Any]:
     return validate
 
 
-def _cidr(value: Any) -> str:
+def address_range(value: Any) -> str:
     """A range of IPv4 addresses; one address is a range of one."""
     try:
         return str(ipaddress.IPv4Network(value, strict=False))
@@ -132,7 +132,7 @@ Money = Annotated[
     BeforeValidator(_parsed(units.parse_money, "25 USD")),
     WithJsonSchema({"type": "string", "pattern": units.MONEY_PATTERN, "examples": ["25 USD"]}),
 ]
-Cidr = Annotated[str, BeforeValidator(_cidr), WithJsonSchema({"type": "string", "examples": ["203.0.113.0/24"]})]
+Cidr = Annotated[str, BeforeValidator(address_range), WithJsonSchema({"type": "string", "examples": ["203.0.113.0/24"]})]
 MountPoint = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": "^/[^/]"})]
 RelativePath = Annotated[str, AfterValidator(inside), WithJsonSchema({"type": "string"})]
 Array = Annotated[
