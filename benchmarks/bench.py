@@ -22,6 +22,7 @@ from pathlib import Path
 import big
 import files
 import machines
+import stack
 import start
 import trivial
 from measure import Figure, Place, burst, environment, table
@@ -33,6 +34,7 @@ PARTS: dict[str, Callable[[Place], list[Figure]]] = {
     "trivial": trivial.figures,
     "big": big.figures,
     "machines": machines.figures,
+    "stack": stack.figures,
 }
 
 

@@ -219,11 +219,17 @@ def test_what_cannot_run_here_is_refused_before_anything_exists(burst: Burst) ->
     assert not (burst.folder / "results").exists()
 
 
-def test_a_target_of_another_version_is_refused(burst: Burst) -> None:
+def test_a_cloud_without_credentials_is_refused_with_the_command_that_gets_them(burst: Burst) -> None:
     burst.write({"burst.yaml": CLOUD, "wide.sh": "#!/bin/sh\n"})
+    burst.env |= {"HOME": str(burst.folder), "AWS_EC2_METADATA_DISABLED": "true"}
+    for name in [name for name in burst.env if name.startswith("AWS_") and name != "AWS_EC2_METADATA_DISABLED"]:
+        del burst.env[name]
     done = burst("run")
     assert done.returncode == 3
-    assert "burst run FILE -t local" in done.stderr
+    assert "error: AWS does not know who asks" in done.stderr
+    assert "aws sso login" in done.stderr
+    assert "nothing was created" in done.stderr
+    assert burst("list").stdout == "no runs\n"
 
 
 def test_the_setup_script_runs_and_its_failure_is_told(burst: Burst) -> None:

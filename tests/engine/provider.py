@@ -75,7 +75,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
 
     def Configure(self, request: Any, context: Any) -> Any:  # noqa: N802
         # Secrets come as plain values then, and the engine marks what comes back under their keys.
-        return provider_pb2.ConfigureResponse(acceptSecrets=False, acceptResources=True)
+        return provider_pb2.ConfigureResponse(acceptSecrets=False, acceptResources=True, supportsPreview=True)
 
     def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
         return provider_pb2.CheckResponse(inputs=request.news)
@@ -95,6 +95,14 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         name = request.urn.rpartition("::")[2]
         kind = request.urn.split("::")[2].rpartition("$")[2]
         inputs = plain(request.properties)
+        if request.preview:
+            # As azure-native has it: what is known only afterwards is unknown, and not the input of the same name.
+            try:
+                _, told = self._cloud.create(kind, name, inputs)
+            except KeyError:
+                # It asks for an input that nobody knows yet.
+                told = {}
+            return provider_pb2.CreateResponse(properties=struct({**inputs, **dict.fromkeys(told, rpc.UNKNOWN)}))
         self._refused("faults", name, context)
         identity, told = self._cloud.create(kind, name, inputs)
         self._ledger.write(did="create", type=kind, name=name, id=f"{kind}/{identity}")

@@ -17,6 +17,7 @@ import pytest
 from making import design
 
 from provisioner.stack.outputs import OUTPUTS
+from tests.engine.byhand import ByHand
 from tests.engine.conftest import standing
 from tests.engine.driving import Around
 from tests.stacks import programs
@@ -75,4 +76,30 @@ def test_the_stack_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert readable(around.data) == []
         assert not any(secret in text for event in told for text in texts(str(event)) for secret in SECRET)
         around.destroy()
+        assert around.ledger.left() == {}
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("name", NAMES)
+def test_the_stack_by_hand_of(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`pulumi preview`, `up` and `destroy`, with the file and nothing of `burst run`."""
+    cloud: Cloud = importlib.import_module(f"tests.stacks.{name}").CLOUD
+    decided = programs.configured(design(cloud.text, name))
+    (tmp_path / "burst.yaml").write_text(cloud.text)
+    configuration = {
+        "burst:file": str(tmp_path / "burst.yaml"),
+        "burst:expires": "4000000000",
+        "burst:ssh_from": decided["burst:ssh_from"],
+    }
+    around = Around(tmp_path, cloud.folder, name, f"tests.stacks.{name}")
+    with standing(around, monkeypatch):
+        mine = ByHand(tmp_path / "mine", cloud.folder, configuration, {"burst:keys": decided["burst:keys"]})
+        assert "to create" in mine.pulumi("preview")
+        assert around.ledger.left() == {}
+        mine.pulumi("up", "--yes", "--skip-preview")
+        outputs = json.loads(mine.pulumi("stack", "output", "--json"))
+        assert outputs.keys() == OUTPUTS.keys()
+        assert outputs["run_id"] == f"{design(cloud.text, name).name}-try"
+        assert readable(mine.state) == []
+        mine.pulumi("destroy", "--yes", "--skip-preview")
         assert around.ledger.left() == {}
