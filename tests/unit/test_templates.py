@@ -49,7 +49,7 @@ def test_the_specs() -> None:
 def test_every_template_has_its_kind_and_targets() -> None:
     every = {template.name: template for template in templates.every()}
     assert list(every) == [*NAMES, "aws", "gcp", "azure"]
-    assert every["lammps"].targets == ("aws/us-east-2",)
+    assert every["lammps"].targets == ("aws/us-east-2", "gcp/us-central1", "azure/eastus")
     assert (every["aws"].kind, every["aws"].targets, every["aws"].about) == ("stack", ("aws",), "A cluster on aws")
 
 
