@@ -17,7 +17,7 @@ BASES = ("measured", "documented", "estimate")
 
 @dataclass(frozen=True)
 class Timing:
-    """One kind of thing on one cloud. `as_of` is the date of the source: a year, a month or a day."""
+    """One kind of thing on one cloud. `as_of` is the date of the source, or of the day when one without a date was read."""
 
     cloud: str
     kind: str

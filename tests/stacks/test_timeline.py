@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,6 +22,7 @@ from provisioner.design.model import Design
 from provisioner.design.timeline import machines, steps
 from provisioner.design.timeline.step import Step
 from provisioner.stack.site import SITE
+from tests.stacks.contract import mutated
 from tests.stacks.test_contract import NAMES, cloud_of
 
 PLAIN = "version: 1\nname: plain\ngroups: {cpu: {needs: {cores: 8}, nodes: 2}}\n"
@@ -94,12 +96,10 @@ def closure(waits: dict[str, set[str]]) -> dict[str, set[str]]:
     return {name: reached(name) for name in waits}
 
 
-@pytest.mark.parametrize("case", CASES)
-@pytest.mark.parametrize("name", NAMES)
-def test_each_step_waits_for_what_the_program_makes_it_wait_for(name: str, case: str) -> None:
-    about = decided(name, case)
+def compared(name: str, about: Design, program: Path | None = None) -> tuple[dict[str, set[str]], dict[str, set[str]]]:
+    """What each step waits for, directly or not: as it is modelled, as the program has it."""
     with dependencies() as made:
-        cloud_of(name).run(about)
+        cloud_of(name).run(about, program)
     resources = tuple(s for s in steps(about) if s.covers and not s.covers[0].startswith(("head:", "node:")))
     real: dict[str, set[str]] = {step.name: set() for step in resources}
     seen = set()
@@ -108,8 +108,28 @@ def test_each_step_waits_for_what_the_program_makes_it_wait_for(name: str, case:
         seen.add(step)
         real[step] |= {of(each, resources) for each in waits} - {step}
     assert seen == real.keys(), "a step of nothing that the program makes"
-    modelled = {step.name: set(step.waits) & real.keys() for step in resources}
-    assert closure(modelled) == closure(real)
+    return closure({step.name: set(step.waits) & real.keys() for step in resources}), closure(real)
+
+
+@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize("name", NAMES)
+def test_each_step_waits_for_what_the_program_makes_it_wait_for(name: str, case: str) -> None:
+    modelled, real = compared(name, decided(name, case))
+    assert modelled == real
+
+
+def test_a_program_that_waits_for_more_is_noticed(tmp_path: Path) -> None:
+    right, wrong = "storage.mounts.apply(seam), address.private", "storage.mounts.apply(seam), address.public.public_ip"
+    modelled, real = compared(
+        "aws", decided("aws", "plain"), mutated(cloud_of("aws").folder, tmp_path, ("__main__.py", right, wrong))
+    )
+    assert real["launch templates"] - modelled["launch templates"] >= {"head's address", "route to the world"}
+
+
+def test_a_program_that_makes_more_is_noticed(tmp_path: Path) -> None:
+    more = ("network.py", 'if asked.access == "tunnel":\n            self._bastion()', "self._bastion()")
+    with pytest.raises(AssertionError, match="BastionHost:bastion is in"):
+        compared("azure", decided("azure", "plain"), mutated(cloud_of("azure").folder, tmp_path, more))
 
 
 def seam(about: Design) -> Seam:
