@@ -2,6 +2,7 @@
 # gateway.sh RANGE: let the machines of RANGE reach the world through this one: NAT, and apt-cacher-ng for packages.
 set -eu
 
+/opt/burst/packages.sh --no-install-recommends nftables apt-cacher-ng
 echo net.ipv4.ip_forward=1 >/etc/sysctl.d/60-burst.conf
 # In a container that may be its host's to say.
 [ "$(cat /proc/sys/net/ipv4/ip_forward)" = 1 ] || sysctl --quiet --load=/etc/sysctl.d/60-burst.conf

@@ -27,7 +27,6 @@ def packages(role: Role, site: Site, seam: Seam) -> tuple[str, ...]:
         names.append("libpmix2")
     if role == "head":
         names.extend(_LAUNCHERS.get(seam.launcher.name, ()) if seam.launcher else ())
-        names.extend(("nftables", "apt-cacher-ng") if seam.behind_head else ())
         names.extend(("nfs-kernel-server",) if seam.nfs and seam.served else ())
     if any(mount.type.startswith("nfs") for mount in seam.mounted(role)):
         names.append("nfs-common")

@@ -44,6 +44,8 @@ mount -t tmpfs none /etc/sysctl.d
 mount -t tmpfs none /opt
 mkdir /opt/burst
 install -m 0755 "$1/wait-port.sh" /opt/burst
+printf '#!/bin/sh\n' >/opt/burst/packages.sh
+chmod 0755 /opt/burst/packages.sh
 bash "$1/gateway.sh" "$2"
 cat /etc/sysctl.d/60-burst.conf
 """

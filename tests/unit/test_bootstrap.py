@@ -163,7 +163,8 @@ def test_nodes_behind_the_head_wait_for_its_cache_and_ask_it() -> None:
     seam = Seam(shape="aws", behind_head="10.77.0.0/16")
     head, node = rendered("head", seam=seam), rendered("compute", seam=seam)
     assert phases(head)["gateway"] == ["/opt/burst/gateway.sh", "10.77.0.0/16"]
-    assert {"nftables", "apt-cacher-ng"} <= set(phases(head)["packages"])
+    assert list(phases(head)).index("gateway") < list(phases(head)).index("packages"), "nodes wait for it"
+    assert "packages.sh --no-install-recommends nftables apt-cacher-ng\n" in written(head)["/opt/burst/gateway.sh"]
     assert phases(node)["way-out"] == ["/opt/burst/wait-port.sh", "head", "3142", "600"]
     assert list(phases(node)).index("way-out") < list(phases(node)).index("packages")
     assert 'Acquire::http::Proxy "http://head:3142";\n' in written(node)["/etc/apt/apt.conf.d/98burst-cache"]

@@ -17,7 +17,7 @@ from provisioner.design.timeline import CLOUDS, Timeline, machines, steps, timel
 CPU = "version: 1\nname: nfs\ngroups: {cpu: {needs: {cores: 8}, nodes: 2}}\n"
 LUSTRE = {"aws": "1200GiB", "gcp": "9000GiB", "azure": "4TiB"}
 # What the programs as they are would take. Two minutes are asked for.
-TOTALS = {"aws": 127, "gcp": 140, "azure": 166}
+TOTALS = {"aws": 111, "gcp": 124, "azure": 166}
 
 
 def modelled(text: str, cloud: str) -> Timeline:
@@ -31,8 +31,11 @@ def test_a_cpu_group_on_nfs_takes_what_is_known(cloud: str) -> None:
     assert modelled(CPU, cloud).seconds == TOTALS[cloud]
 
 
-@pytest.mark.xfail(strict=True, reason="nodes wait for the head's packages (AWS, GCP), for Pulumi's return (Azure)")
-@pytest.mark.parametrize("cloud", CLOUDS)
+# Azure: nodes wait for Pulumi's return, so for the head's machine. GCP: its network takes 22 s, and a subnetwork in it 11.
+_LATE = pytest.mark.xfail(strict=True, reason="not met: docs/clouds.md, burst plan --timeline")
+
+
+@pytest.mark.parametrize("cloud", ["aws", pytest.param("gcp", marks=_LATE), pytest.param("azure", marks=_LATE)])
 def test_a_cpu_group_on_nfs_is_ready_in_two_minutes(cloud: str) -> None:
     assert modelled(CPU, cloud).seconds <= 120
 
@@ -106,9 +109,9 @@ def test_plan_shows_it(tmp_path, monkeypatch) -> None:  # type: ignore[no-untype
     file = tmp_path / "burst.yaml"
     file.write_text(CPU)
     shown = CliRunner().invoke(command, [str(file), "--timeline", "-t", "aws/us-east-2"], catch_exceptions=False).output
-    assert "the first node is ready after 127 s" in shown
+    assert "the first node is ready after 111 s" in shown
     assert len(shown.splitlines()) <= 42
-    assert re.search(r"^\* +head: packages +64 +35~ +#+ +head: boots$", shown, re.MULTILINE)
+    assert re.search(r"^\* +head: cache and NAT +\d+ +10~ +#+ +head: boots$", shown, re.MULTILINE)
     told = CliRunner().invoke(command, [str(file), "--timeline", "-t", "azure/eastus", "-o", "json"]).output
     assert json.loads(told)["timeline"]["seconds"] == TOTALS["azure"]
     assert "timeline" not in json.loads(CliRunner().invoke(command, [str(file), "-t", "local", "-o", "json"]).output)

@@ -37,10 +37,10 @@ def _chain(steps: Iterator[Step], first: str) -> Iterator[Step]:
 
 def _head(design: Design) -> Iterator[Step]:
     yield Step(BOOTS, "head-boot", (), ("head:reports", "head:name", "head:expiry"))
-    # pmix.sh looks for a library, and takes no time.
-    yield Step(PACKAGES, "head-packages", (), ("head:packages", "head:pmix"))
     if behind_head(design):
         yield Step(CACHE, "head-cache", (), ("head:gateway",))
+    # pmix.sh looks for a library, and takes no time.
+    yield Step(PACKAGES, "head-packages", (), ("head:packages", "head:pmix"))
     yield from _clients("head", design)
     yield Step(EXPORTS, "head-exports", (), ("head:exports",))
     if any(not _served(fs) for fs in design.filesystems):
