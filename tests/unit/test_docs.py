@@ -34,6 +34,13 @@ def test_what_readmes_tell_to_set_and_read_is_known() -> None:
 
 
 def test_links_of_the_pages_lead_somewhere() -> None:
-    for page in ("README.md", "docs/stacks.md", "docs/clouds.md", "docs/clouds/gcp.md", "docs/clouds/azure.md"):
+    for page in (
+        "README.md",
+        "docs/stacks.md",
+        "docs/clouds.md",
+        "docs/clouds/aws.md",
+        "docs/clouds/gcp.md",
+        "docs/clouds/azure.md",
+    ):
         for link in re.findall(r"\]\(((?!https?:)[^)#]+)", (ROOT / page).read_text()):
             assert ((ROOT / page).parent / link).exists(), f"{page}: {link}"
