@@ -90,23 +90,24 @@ class Cluster:
 
     def resume(self, names: Sequence[str], attempts: Attempts) -> bool:
         """Make them; where the place refuses, say its words on the nodes, upon which Slurm requeues their jobs."""
+        reason = self._refusal(names, attempts)
+        if reason:
+            self._scontrol("update", f"nodename={','.join(names)}", "state=DOWN", f"reason={reason}")
+        return not reason
+
+    def first(self, names: Sequence[str], attempts: Attempts) -> bool:
+        """Make them before anybody waits for them."""
+        return not self._refusal(names, attempts)
+
+    def _refusal(self, names: Sequence[str], attempts: Attempts) -> str:
+        """Make them, and answer why not, with the class before the place's words; "" where they were made."""
         try:
             first_to_be_had(self._launcher, names, attempts, _log)
         except Exception as problem:
             reason = f"{getattr(problem, 'kind', 'TRANSIENT')}: {problem}"
             _log(f"{','.join(names)}: {reason}")
-            self._scontrol("update", f"nodename={','.join(names)}", "state=DOWN", f"reason={reason}")
-            return False
-        return True
-
-    def first(self, names: Sequence[str], attempts: Attempts) -> bool:
-        """Make them before anybody waits for them."""
-        try:
-            first_to_be_had(self._launcher, names, attempts, _log)
-        except Exception as problem:
-            _log(f"{','.join(names)}: {getattr(problem, 'kind', 'TRANSIENT')}: {problem}")
-            return False
-        return True
+            return reason
+        return ""
 
     def suspend(self, names: Sequence[str], attempts: Attempts) -> None:
         """End them."""
