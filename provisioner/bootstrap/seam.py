@@ -39,12 +39,14 @@ class Mount:
 class Launcher:
     """How the head makes and ends nodes: a module of `provisioner.launch` by name, and what it is told (no secret).
 
-    `files` are path → content in base64 of what it needs beside that, which root alone may read.
+    `files` are path → content in base64 of what it needs beside that, which root alone may read. `ending` is what the
+    module of `provisioner.alone` is told that ends the run (no secret); None where the head may end nothing but itself.
     """
 
     name: str
     told: Mapping[str, Any]
     files: Mapping[str, str] = field(default_factory=dict)
+    ending: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

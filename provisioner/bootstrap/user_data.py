@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import provisioner.alone
 import provisioner.launch
 from provisioner import clock
 from provisioner.bootstrap import embed, phases, secrets
@@ -51,6 +52,7 @@ def render(design: Design, role: Role, *, setup: str | None, site: conf.Site, se
         "spot": any(group.spot != "never" for group in design.groups),
         "slurm": conf.render(design, site),
         "launcher": None if seam.launcher is None else json.dumps(dict(seam.launcher.told), indent=1),
+        "ending": None if seam.launcher is None or seam.launcher.ending is None else json.dumps(dict(seam.launcher.ending)),
         "hosts": ",".join(conf.hostlist(group.name, 1, group.max) for group in design.groups),
         "fixed": ",".join(_always(design)),
         "mounts": seam.mounted(role),
@@ -95,8 +97,10 @@ def _program(name: str) -> str:
 
 
 def _python(name: str) -> str:
-    """A module of `provisioner.launch`, without its comments and docstrings."""
-    tree = ast.parse((Path(provisioner.launch.__path__[0]) / f"{name}.py").read_text(encoding="utf-8"))
+    """A module of `provisioner.launch` or `provisioner.alone`, without its comments and docstrings."""
+    rooms = (Path(room.__path__[0]) for room in (provisioner.launch, provisioner.alone))
+    path = next(path for path in (room / f"{name}.py" for room in rooms) if path.is_file())
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]

@@ -47,6 +47,7 @@ def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) 
         jobs=tuple(_job(name, spec, by_name, found) for name in _order(spec)),
         ttl=spec.limits.ttl,
         idle=spec.limits.idle,
+        unused=spec.limits.unused,
         budget=float(spec.limits.cost) if spec.limits.cost is not None else None,
         estimate=model.Estimate(hourly=0.0, hourly_max=0.0, total_max=0.0, basis="this machine: nothing is billed"),
     )

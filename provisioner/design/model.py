@@ -180,6 +180,7 @@ class Design(Part):
     jobs: tuple[Job, ...]
     ttl: int
     idle: int
+    unused: int | None = None
     budget: float | None
     estimate: Estimate
 

@@ -214,7 +214,7 @@ def test_the_head_launches_where_it_is_told_how() -> None:
 def test_every_machine_ends_at_the_expiry(role: Role) -> None:
     files = written(rendered(role))
     assert "OnCalendar=2027-01-15 08:00:00 UTC\n" in files["/etc/systemd/system/burst-expiry.timer"]
-    ends = "/opt/burst/expire.sh cpu-[1-3]" if role == "head" else "/usr/bin/systemctl poweroff"
+    ends = "/opt/burst/end.sh cpu-[1-3] limits.ttl" if role == "head" else "/usr/bin/systemctl poweroff"
     assert f"ExecStart={ends}\n" in files["/etc/systemd/system/burst-expiry.service"]
 
 

@@ -40,15 +40,15 @@ def site(image: str) -> Site:
 def seam(design: Design) -> Seam:
     """Folders of the host stand for what a head would serve and for managed file systems: a bind mount each."""
     mounts = tuple(Mount(mount, f"{EXPORTS}/{slug(mount)}", "none", "bind") for mount in folders(design))
+    endpoint = f"http://{network.BRIDGE}:{network.API_PORT}"
     told = {
         "launcher": "nspawn",
         "scontrol": ["scontrol"],
         "again": _AGAIN,
-        "groups": {group.name: attempts(group, f"http://{network.BRIDGE}:{network.API_PORT}") for group in design.groups},
+        "groups": {group.name: attempts(group, endpoint) for group in design.groups},
     }
-    return Seam(
-        shape=shape_of(design), served=tuple(folders(design)), nfs=False, mounts=mounts, launcher=Launcher("nspawn", told)
-    )
+    launcher = Launcher("nspawn", told, ending={"endpoint": endpoint})
+    return Seam(shape=shape_of(design), served=tuple(folders(design)), nfs=False, mounts=mounts, launcher=launcher)
 
 
 def folders(design: Design) -> tuple[str, ...]:

@@ -37,6 +37,7 @@ class Provider:
         self.rehearsal: dict[str, Any] = json.loads(layout.rehearsal.read_text())
         self._machines: dict[str, Machine] = {}
         self._calls = 0
+        self._over = False
         self._lock = threading.RLock()
 
     def launch(self, names: Sequence[str], kind: str, market: str) -> dict[str, str]:
@@ -90,6 +91,10 @@ class Provider:
                 if self._machines.pop(name, None) is not None:
                     machines.end(self.layout, name)
 
+    def end_all(self) -> None:
+        """The run is over: the next tick is the last one."""
+        self._over = True
+
     def give_notice(self, name: str, warning: float) -> None:
         """This machine will be taken away in so many seconds."""
         with self._lock:
@@ -136,7 +141,7 @@ class Provider:
                     # The machine that comes after it lives.
                     del self.rehearsal["notices"][name]
             past = clock.now() - self.told["expires"]
-            return not (past >= _GRACE or (past >= 0 and not self._machines))
+            return not (self._over or past >= _GRACE or (past >= 0 and not self._machines))
 
 
 def main(root: str) -> None:

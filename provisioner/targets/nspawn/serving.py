@@ -62,6 +62,7 @@ def _api(provider: Provider) -> type[_Handler]:
         ("GET", "/machines"): lambda told: {"machines": provider.listed()},
         ("POST", "/machines"): lambda told: {"machines": provider.launch(told["names"], told["kind"], told["market"])},
         ("DELETE", "/machines"): lambda told: provider.end(told["names"]),
+        ("POST", "/end"): lambda told: provider.end_all(),
         ("POST", "/notice"): lambda told: provider.give_notice(told["name"], told["warning"]),
         ("PUT", "/rehearsal"): lambda told: provider.rehearsal.update(told),
     }
