@@ -34,7 +34,7 @@ def only(folder: Path, text: str) -> Finding:
             "jobs.melt.outputs.0.optinal",
             "did you mean 'optional'?",
         ),
-        ("limits:\n  xyzzy: 1  # <<<", "limits.xyzzy", "known here: cost, ttl, idle"),
+        ("limits:\n  xyzzy: 1  # <<<", "limits.xyzzy", "known here: cost, ttl, idle, unused"),
         (
             "7: seven  # <<<",
             "7",
