@@ -10,13 +10,14 @@ from provisioner.cli.options import output_option
 
 
 @click.command("list")
+@click.option("--all-regions", is_flag=True, help="Look into every region that the account may use.")
 @output_option
-def command(output: str) -> None:
+def command(all_regions: bool, output: str) -> None:
     """List the runs that exist: kept ones, those that go on, and dead ones that `burst sweep` would end."""
     from provisioner.lifecycle.overview import overview
     from provisioner.report.tables import print_rows
 
-    rows = overview()
+    rows = overview(everywhere=all_regions)
     if output == "json":
         click.echo(json.dumps(rows, indent=2))
     elif rows:

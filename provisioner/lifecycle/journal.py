@@ -8,6 +8,10 @@ from typing import Any
 
 from provisioner import files
 from provisioner.events import Event
+from provisioner.targets.base import Intent
+
+# Steps that make something, and the one that says that all of it came to its end, a good or a bad one.
+_MAKING, SETTLED = ("create.", "make", "heal"), "settled"
 
 
 class Journal:
@@ -34,6 +38,17 @@ class Journal:
             except ValueError:
                 continue
         return steps
+
+    def intents(self) -> tuple[Intent, ...]:
+        """Everything that was to be made under a name, each once."""
+        made = (Intent(str(entry["type"]), str(entry["name"])) for entry in self.steps() if entry.get("step") == "make")
+        return tuple(dict.fromkeys(made))
+
+    def cut(self) -> bool:
+        """Whether something was being made when whoever made it came to an end: of that nobody knows how far it went."""
+        steps = [str(entry.get("step", "")) for entry in self.steps()]
+        making = [i for i, step in enumerate(steps) if step.startswith(_MAKING)]
+        return bool(making) and SETTLED not in steps[making[-1] :]
 
     def last(self, step: str) -> dict[str, Any] | None:
         """The latest intent of that name."""

@@ -24,9 +24,10 @@ from provisioner.jobs.model import Submitted
 from provisioner.jobs.stage import stage_in
 from provisioner.jobs.submit import submit_all
 from provisioner.lifecycle import readiness, signals, state, work
+from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work, decided
 from provisioner.lifecycle.record import Record, claim
-from provisioner.lifecycle.run import begin, create, end, last_words
+from provisioner.lifecycle.run import begin, create, end
 from provisioner.lifecycle.state import RunState
 from provisioner.lifecycle.work import Cluster
 from provisioner.report.receipt import Receipt
@@ -39,7 +40,7 @@ def up(prepared: Work, results: Path, sinks: Sequence[Sink] = ()) -> Receipt:
     """Make a cluster and keep it until `down` or its expiry. Where that fails, nothing is left."""
     design = prepared.design
     claim(results)
-    with signals.catching(lambda: last_words(design.run.id)) as caught, state.begin(design.run.id) as remembered:
+    with state.begin(design.run.id) as remembered, signals.catching(lambda: last_words(remembered)) as caught:
         record = Record(design, remembered, results, sinks)
         try:
             begin(record, prepared)
@@ -162,7 +163,7 @@ def fetch(kept: Kept, results: Path, sinks: Sequence[Sink]) -> Receipt:
 def down(kept: Kept, results: Path, sinks: Sequence[Sink], *, discard: bool) -> Receipt:
     """Collect everything (not with `discard`), destroy, prove that nothing is left."""
     claim(results)
-    with signals.catching(lambda: last_words(kept.state.run_id)) as caught, state.reopen(kept.state.run_id) as held:
+    with state.reopen(kept.state.run_id) as held, signals.catching(lambda: last_words(held)) as caught:
         record = Record(kept.design, held, results, sinks)
         with caught.shielded():
             return end(record, kept.cluster.target, None if discard else kept.cluster, caught)

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from provisioner import clock
-from provisioner.errors import BurstError
 from provisioner.findings import Finding
 from provisioner.lifecycle import state
-from provisioner.lifecycle.sweep import dead
+from provisioner.lifecycle.sweep import Unasked, dead, listed
 from provisioner.targets.base import Tagged
 from provisioner.targets.cloud import health as cloud
 from provisioner.targets.local import checks as local
@@ -17,8 +16,8 @@ from provisioner.targets.nspawn import checks as nspawn
 from provisioner.targets.registry import REGISTRY, open_target
 
 
-def overview() -> list[dict[str, str]]:
-    """A row for each run that is remembered here, and for each that only its tags tell of."""
+def overview(*, everywhere: bool = False) -> list[dict[str, str]]:
+    """A row for each run that is remembered here, and for each that only its tags tell of; with `everywhere` in every region."""
     rows = []
     for remembered in state.existing():
         begun = remembered.journal.last("begin") or {}
@@ -34,16 +33,15 @@ def overview() -> list[dict[str, str]]:
         )
     known = {row["run_id"] for row in rows}
     for name in REGISTRY:
-        try:
-            tags = list(open_target(name).runs())
-        except BurstError as problem:
-            told = f"could not be asked: {problem.message}"
-            rows.append({"run_id": "?", "target": name, "state": told, "expires": "", "results": ""})
-            continue
-        for tagged in tags:
-            if tagged.run_id not in known:
-                expires = clock.utc(tagged.expires) if tagged.expires else ""
-                rows.append({"run_id": tagged.run_id, "target": name, "state": _told(tagged), "expires": expires, "results": ""})
+        for found in listed(open_target(name), everywhere=everywhere):
+            if isinstance(found, Unasked):
+                told = f"could not be asked: {found.why.message}"
+                rows.append({"run_id": "?", "target": found.name, "state": told, "expires": "", "results": ""})
+            elif found.run_id not in known:
+                known.add(found.run_id)
+                expires = clock.utc(found.expires) if found.expires else ""
+                place = f"{name}/{found.region}" if found.region else name
+                rows.append({"run_id": found.run_id, "target": place, "state": _told(found), "expires": expires, "results": ""})
     return rows
 
 

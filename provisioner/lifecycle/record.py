@@ -17,7 +17,7 @@ from provisioner.events import Event, Events, Sink
 from provisioner.findings import Finding, errors
 from provisioner.jobs.model import JobResult
 from provisioner.lifecycle.state import RunState
-from provisioner.report.receipt import Cost, Phase, Problem, Receipt, Status
+from provisioner.report.receipt import Cost, Phase, Problem, Receipt, Scan, Status
 from provisioner.targets.base import Resource
 
 _STATUS: dict[ExitCode, Status] = {
@@ -43,6 +43,7 @@ class Record:
         self.jobs: dict[str, JobResult] = {}
         self.findings: list[Finding] = []
         self.remains: tuple[Resource, ...] = ()
+        self.scans: tuple[Scan, ...] = ()
         self.phases: list[Phase] = []
         self._problem: BaseException | None = None
         self._started, self._at = clock.monotonic(), clock.now()
@@ -112,6 +113,7 @@ class Record:
             jobs=self.jobs,
             cost=Cost(estimated_usd=estimate, final_usd=0.0 if estimate == 0 else None),
             remains=self.remains,
+            scans=self.scans,
             findings=tuple(self.findings),
             problem=_problem(self._problem),
         )

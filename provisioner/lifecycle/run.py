@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from provisioner.errors import Interrupted
+from provisioner.errors import Interrupted, NotCreated
 from provisioner.events import Sink
 from provisioner.jobs.follow import Show
 from provisioner.jobs.stage import stage_in
 from provisioner.lifecycle import readiness, signals, state, teardown, work
+from provisioner.lifecycle.journal import SETTLED
+from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work
 from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.work import Cluster
@@ -25,7 +27,7 @@ def run(prepared: Work, results: Path, sinks: Sequence[Sink] = (), show: Show | 
     """
     design = prepared.design
     claim(results)
-    with signals.catching(lambda: last_words(design.run.id)) as caught, state.begin(design.run.id) as remembered:
+    with state.begin(design.run.id) as remembered, signals.catching(lambda: last_words(remembered)) as caught:
         record = Record(design, remembered, results, sinks)
         cluster = None
         try:
@@ -53,6 +55,7 @@ def begin(record: Record, prepared: Work) -> None:
         f"run {design.run.id} on {design.target}",
         run_id=design.run.id,
         target=design.target,
+        region=design.region,
         file=str(prepared.file.absolute()),
         results=str(record.results.absolute()),
         expires=design.run.expires,
@@ -65,8 +68,14 @@ def begin(record: Record, prepared: Work) -> None:
 def create(record: Record, prepared: Work) -> Cluster:
     """Make everything, and remember what there is."""
     with record.phase("create"):
-        inventory = prepared.target.create(record.design, record.events, prepared.folder, record.state.folder)
+        try:
+            inventory = prepared.target.create(record.design, record.events, prepared.folder, record.state.folder)
+        except NotCreated:
+            # Refused, and not cut off: nothing is on its way any more.
+            record.events.step(SETTLED, "not everything could be made")
+            raise
         record.state.save_inventory(inventory)
+        record.events.step(SETTLED, "everything was made")
         return Cluster(prepared.target, inventory, prepared.target.connect(inventory))
 
 
@@ -80,15 +89,11 @@ def end(record: Record, target: Target, cluster: Cluster | None, caught: signals
             except Exception as problem:
                 record.stopped(problem)
     with record.phase("destroy"):
-        record.remains = teardown.destroy(target, record.design.run.id, record.events)
+        ended = teardown.destroy(target, record.design.run.id, record.events, record.state.journal)
+        record.remains, record.scans = ended.remains, ended.scans
     if caught.received is not None:
         record.stopped(Interrupted(caught.received))
     receipt = record.receipt()
     if not record.remains:
         record.state.forget()
     return receipt
-
-
-def last_words(run_id: str) -> str:
-    """What a second signal leaves on the screen."""
-    return f"burst: stopped at once; what is left of {run_id} is ended by:\n  burst sweep"

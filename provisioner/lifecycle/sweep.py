@@ -2,54 +2,105 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner import clock
 from provisioner.errors import BurstError, Invalid
 from provisioner.events import Events, Sink
-from provisioner.lifecycle import state, teardown, work
-from provisioner.lifecycle.record import Record, claim
+from provisioner.lifecycle import finishing, state
+from provisioner.lifecycle.finishing import Swept
 from provisioner.lifecycle.state import RunState
-from provisioner.targets.base import Resource, Tagged, Target
+from provisioner.targets.base import UNASKED, Resource, Tagged, Target
+
+# Regions that are asked at the same time.
+_SIDE_BY_SIDE = 8
 
 
 @dataclass(frozen=True)
-class Swept:
-    """A run that was ended: why, what outputs were saved before, and what is left of it (which must be nothing)."""
+class Wish:
+    """What is to be swept: with `expired` nothing but what has outlived its expiry, of one `owner`, of these `runs`; in every
+    region of the account with `everywhere`; and with `dry_run` only said.
+    """
 
-    run_id: str
-    reason: str
-    saved: int
-    remains: tuple[Resource, ...]
+    dry_run: bool = False
+    expired: bool = False
+    owner: str = ""
+    everywhere: bool = False
+    runs: tuple[str, ...] = ()
+
+    def holds(self, run_id: str, owner: str, expires: float) -> bool:
+        """Whether a run is among what is wished for."""
+        named = not self.runs or run_id in self.runs
+        return named and self.owner in ("", owner) and (not self.expired or clock.now() >= expires)
 
 
-def sweep(targets: Sequence[Target], sinks: Sequence[Sink] = (), *, dry_run: bool = False) -> list[Swept]:
-    """End every run that has no client and is not kept, or has expired. With `dry_run` only say which."""
+def sweep(
+    targets: Sequence[Target], sinks: Sequence[Sink] = (), wish: Wish | None = None, region: str | None = None
+) -> list[Swept]:
+    """End every run that has no client and is not kept, or has expired; `region` is the only one that is looked at."""
+    asked = wish or Wish()
     by_name = {target.name: target for target in targets}
     done: list[Swept] = []
     for remembered in state.existing():
         begun = remembered.journal.last("begin")
         target = by_name.get(begun["target"]) if begun else None
         reason = dead(remembered)
-        if reason is not None and (target is not None or begun is None):
-            done.extend(_try(remembered, target, reason, sinks, dry_run))
-    for target in targets:
-        try:
-            tags = list(target.runs())
-        except BurstError as problem:
-            # It keeps no other from being swept; but nobody may say that nothing is there.
-            told = f"{target.name} could not be asked: {problem.message}: {problem.why}"
-            Events("sweep", list(sinks)).say("sweep", told)
-            done.append(Swept("?", told, 0, (Resource(kind="unknown", id=target.name, name=problem.fix),)))
+        if reason is None or (target is None and begun is not None) or not _wished(asked, remembered):
             continue
-        for tagged in tags:
-            reason = _stray(tagged)
-            if reason is not None and tagged.run_id not in {swept.run_id for swept in done}:
-                remains = target.remains(tagged.run_id) if dry_run else _end(target, tagged.run_id, sinks)
-                done.append(Swept(tagged.run_id, reason, 0, remains))
+        done.extend(finishing.finish(remembered, target, reason, sinks, dry_run=asked.dry_run))
+    known = {swept.run_id for swept in done}
+    for target in targets:
+        for found in listed(target, everywhere=asked.everywhere, region=region):
+            if isinstance(found, Unasked):
+                done.append(found.swept(sinks))
+                continue
+            reason = _stray(found)
+            if reason is not None and found.run_id not in known and asked.holds(found.run_id, found.owner, found.expires):
+                known.add(found.run_id)
+                done.append(finishing.stray(target, found, reason, sinks, dry_run=asked.dry_run))
     return done
+
+
+def _wished(wish: Wish, remembered: RunState) -> bool:
+    begun, design = remembered.journal.last("begin"), remembered.design()
+    expires = float(begun.get("expires", 0)) if begun else 0.0
+    return wish.holds(remembered.run_id, design.run.owner if design else state.caller(), expires)
+
+
+@dataclass(frozen=True)
+class Unasked:
+    """A place, by its name and region, that could not be asked for its runs."""
+
+    name: str
+    why: BurstError
+
+    def swept(self, sinks: Sequence[Sink]) -> Swept:
+        """It keeps no other from being swept; but nobody may say that nothing is there."""
+        told = f"{self.name} could not be asked: {self.why.message}: {self.why.why}"
+        Events("sweep", list(sinks)).say("sweep", told)
+        return Swept("?", told, 0, (Resource(kind=UNASKED, id=self.name, name=self.why.fix),))
+
+
+def listed(target: Target, *, everywhere: bool = False, region: str | None = None) -> Iterator[Tagged | Unasked]:
+    """Every run that is found by its tags, region by region, side by side."""
+
+    def ask(where: str) -> list[Tagged | Unasked]:
+        try:
+            return list(target.runs(where))
+        except BurstError as problem:
+            return [Unasked(f"{target.name}/{where}" if where else target.name, problem)]
+
+    try:
+        regions = target.regions(everywhere=everywhere) if region is None else (region,)
+    except BurstError as problem:
+        yield Unasked(target.name, problem)
+        return
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        for some in pool.map(ask, regions):
+            yield from some
 
 
 def dead(remembered: RunState) -> str | None:
@@ -72,50 +123,26 @@ def _stray(tagged: Tagged) -> str | None:
     return dead(RunState(Path(tagged.state)))
 
 
-def _try(remembered: RunState, target: Target | None, reason: str, sinks: Sequence[Sink], dry_run: bool) -> list[Swept]:
-    run_id = remembered.run_id
-    if target is None:
-        # It died before its first line: it can have made nothing.
-        if not dry_run:
-            remembered.forget()
-        return []
-    if dry_run:
-        return [Swept(run_id, reason, 0, target.remains(run_id))]
-    try:
-        with state.reopen(run_id) as held:
-            saved = salvage(held, target, sinks)
-            remains = _end(target, run_id, sinks)
-            if not remains:
-                held.forget()
-            return [Swept(run_id, reason, saved, remains)]
-    except Invalid:
-        # Another sweep was quicker: it has the run now, or has ended it.
-        return []
+def down(run_id: str, target: Target | None, region: str | None, sinks: Sequence[Sink]) -> Swept | None:
+    """End one run by its id: one that is remembered here and whose client is dead, or one that is found on `target` by its
+    tags, whoever made it, expired or not. None where it is a kept cluster of this machine: `kept.down` is for those.
 
-
-def salvage(held: RunState, target: Target, sinks: Sequence[Sink]) -> int:
-    """Collect what the dead run's jobs made, into the folder it was going to; the number of files.
-
-    Nothing here keeps the run from being ended.
+    Raises Invalid where somebody works on it, or nothing has its tags.
     """
-    begun, design, inventory = held.journal.last("begin"), held.design(), held.inventory()
-    if begun is None or design is None or inventory is None or not held.submitted():
-        return 0
-    if held.journal.last("destroy") is not None:
-        # Everything was collected before; what is half destroyed by now must not take its place.
-        return 0
-    try:
-        record = Record(design, held, claim(Path(begun["results"])), sinks)
-        work.gather(work.Cluster(target, inventory, target.connect(inventory)), record)
-        record.stopped(BurstError("its client died; `burst sweep` ended it"))
-        record.receipt(status="swept")
-        return sum(len(job.outputs) for job in record.jobs.values())
-    except Exception as problem:
-        Events(held.run_id, list(sinks)).say("sweep", f"{held.run_id}: its outputs could not be collected: {problem}")
-        return 0
-
-
-def _end(target: Target, run_id: str, sinks: Sequence[Sink]) -> tuple[Resource, ...]:
-    events = Events(run_id, list(sinks))
-    events.say("sweep", f"sweep {run_id}")
-    return teardown.destroy(target, run_id, events)
+    remembered = next((run for run in state.existing() if run.run_id == run_id), None)
+    if remembered is not None and (remembered.journal.last("kept") is not None or state.alive(remembered.folder)):
+        return None
+    if remembered is not None and (begun := remembered.journal.last("begin")) is not None:
+        place = target if target is not None and target.name == begun["target"] else finishing.target_of(remembered)
+        return next(iter(finishing.finish(remembered, place, "its client died", sinks)), Swept(run_id, "ended meanwhile", 0, ()))
+    if target is None:
+        return None
+    found = list(listed(target, everywhere=True, region=region))
+    unasked = [each.swept(sinks) for each in found if isinstance(each, Unasked)]
+    tagged = [each for each in found if isinstance(each, Tagged) and each.run_id == run_id]
+    if not tagged and not unasked and not target.remains(run_id):
+        raise Invalid(
+            f"there is no run {run_id!r} on {target.name}", why="nothing there has its tags", fix="burst list --all-regions"
+        )
+    ended = finishing.stray(target, tagged[0] if tagged else run_id, "asked for", sinks)
+    return Swept(run_id, ended.reason, 0, (*ended.remains, *(resource for each in unasked for resource in each.remains)))

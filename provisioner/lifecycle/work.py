@@ -20,6 +20,7 @@ from provisioner.jobs.follow import Follower, Show
 from provisioner.jobs.model import Submitted
 from provisioner.jobs.submit import SubmitFailed, submit_all
 from provisioner.jobs.watch import ClusterLost, Watch
+from provisioner.lifecycle.journal import SETTLED
 from provisioner.lifecycle.record import Record
 from provisioner.slurm import ask
 from provisioner.targets.base import Inventory, Target
@@ -52,11 +53,13 @@ class Cluster:
                 ask.power_down(lambda argv: self.executor.run(argv, admin=True).stdout, elastic)
         if not fixed:
             return
+        events.step("heal", f"make {', '.join(fixed)} anew", nodes=fixed)
         try:
             self.target.launch(self.inventory, fixed, events)
         except NotCreated as problem:
             # The jobs on other nodes go on; the watch comes back to these.
             events.say("heal.failed", f"{problem.message}: {problem.why}", nodes=fixed)
+        events.step(SETTLED, "they were asked for")
 
 
 def do(cluster: Cluster, record: Record, show: Show | None) -> Watch:

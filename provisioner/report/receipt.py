@@ -46,6 +46,17 @@ class Cost(Part):
     final_usd: float | None
 
 
+class Scan(Part):
+    """The place was asked what it still has of the run: when (RFC 3339 in UTC), whether it answered, and how many things
+    that are billed and that are free it told of.
+    """
+
+    at: str
+    answered: bool
+    billed: int
+    free: int
+
+
 class Problem(Part):
     """What stopped it: what happened, why, and what to type next. `kind` is an error class of the providers'."""
 
@@ -71,5 +82,6 @@ class Receipt(Part):
     jobs: dict[str, JobResult] = Field(description="Each job by its name.")
     cost: Cost = Field(description="What it was thought to cost at most, and what it did.")
     remains: tuple[Resource, ...] = Field(description="What still exists. Must be empty.")
+    scans: tuple[Scan, ...] = Field((), description="Each time that the place was asked what remains: the last one is the proof.")
     findings: tuple[Finding, ...] = Field(description="What was noticed.")
     problem: Problem | None = Field(None, description="What stopped it, if anything did.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import click
 
@@ -11,13 +11,14 @@ from provisioner.events import Event
 from provisioner.findings import Finding, Level
 from provisioner.jobs.model import JobResult
 from provisioner.report.receipt import Receipt
+from provisioner.targets.base import UNASKED, Resource
 from provisioner.units import count, show_duration, show_size
 
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: "cyan"}
 # Said in the receipt, or of no use to a person while they wait.
 _QUIET = {"phase.started", "job.log", "job.staged"}
 # Intents whose outcome is told a moment later.
-_QUIET_STEPS = {"submit", "collect", "kept"}
+_QUIET_STEPS = {"submit", "collect", "kept", "make", "settled"}
 
 
 def finding_lines(findings: Iterable[Finding]) -> Iterator[str]:
@@ -81,12 +82,28 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
         yield from (f"    {line}" for text in (receipt.problem.why, receipt.problem.fix) for line in text.splitlines())
     yield from (f"  {line}" for line in finding_lines(f for f in receipt.findings if f.level is Level.ERROR))
     if receipt.remains:
-        yield click.style(f"  LEFT: {len(receipt.remains)}", fg="red", bold=True)
-        yield from (f"    {resource.kind} {resource.id} {resource.name}" for resource in receipt.remains)
-        yield "    next: burst sweep"
+        yield click.style(f"  LEFT: {left_in_words(receipt.remains)}", fg="red", bold=True)
+        yield from (f"    {line}" for line in left_lines(receipt.remains))
+        yield f"    next: burst down {receipt.run_id}"
     elif receipt.status != "kept":
-        yield "  left: nothing"
+        asked = f", asked {count(len(receipt.scans), 'time')}" if len(receipt.scans) > 1 else ""
+        yield f"  left: nothing{asked}"
     yield f"  receipt {receipt.results}/receipt.json"
+
+
+def left_in_words(remains: Sequence[Resource]) -> str:
+    """2 billed, 3 free; and where nobody could be asked, that."""
+    known = [resource for resource in remains if resource.kind != UNASKED]
+    billed = sum(resource.billed for resource in known)
+    said = f"{billed} billed, {len(known) - billed} free" if known else ""
+    return ", ".join(filter(None, (said, "" if len(known) == len(remains) else "not everything could be asked")))
+
+
+def left_lines(remains: Sequence[Resource]) -> Iterator[str]:
+    """A line for each thing that is left."""
+    for resource in remains:
+        cost = "      " if resource.kind == UNASKED else "billed" if resource.billed else "free  "
+        yield f"{cost} {resource.kind} {resource.id} {resource.name}".rstrip()
 
 
 def _dollars(amount: float | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
@@ -30,6 +30,10 @@ class Resource(Part):
     region: str = ""
 
 
+# The kind that stands for an answer that was not to be had: then nobody may say that nothing is left.
+UNASKED = "unknown"
+
+
 class Inventory(Part):
     """What exists: the same keys on every target. Paths as the head sees them.
 
@@ -52,12 +56,23 @@ class Inventory(Part):
 
 
 class Tagged(Part):
-    """A run as its resources tell of it: `expires` in epoch seconds, `state` the folder of its journal."""
+    """A run as its resources tell of it: `expires` in epoch seconds, `state` the folder of its journal.
+
+    `region` is where that which told of it is; "" where there is only one place, or for what is in none (a role).
+    """
 
     run_id: str
     owner: str
     expires: int
     state: str
+    region: str = ""
+
+
+class Intent(NamedTuple):
+    """Something that was to be made, as the journal has it: Pulumi's type (aws:iam/role:Role), and the provider's name."""
+
+    type: str
+    name: str
 
 
 class Target(Protocol):
@@ -68,6 +83,10 @@ class Target(Protocol):
     @property
     def patience(self) -> float:
         """Seconds within which every fixed node is ready, once `create` has returned."""
+
+    @property
+    def settles(self) -> float:
+        """Seconds in which everything that was asked for before is to be seen by `remains`; 0 where that is at once."""
 
     def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
         """Everything that speaks against `create`, at once, each with its fix; creates nothing. `folder` is the file's."""
@@ -84,8 +103,10 @@ class Target(Protocol):
     def destroy(self, run_id: str, events: Events) -> None:
         """End everything that `create` and `launch` may have made, in whatever state they died; may be repeated."""
 
-    def remains(self, run_id: str) -> tuple[Resource, ...]:
-        """What still exists, asked of the place itself by tag, never of our own records."""
+    def remains(self, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
+        """What still exists, billed first: asked of the place itself by tag, in every region that the run touched, never of
+        our own records; and each of `intents` by its name, where a listing may lag behind.
+        """
 
     def reap(self, resources: Sequence[Resource]) -> tuple[Resource, ...]:
         """Delete these one by one; answers what could not be deleted."""
@@ -96,5 +117,10 @@ class Target(Protocol):
     def connect(self, inventory: Inventory) -> Executor:
         """The way to the head."""
 
-    def runs(self) -> Iterable[Tagged]:
-        """Every run that has anything here, found by tags."""
+    def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
+        """Where runs are looked for: the region of the user's own configuration and those of the runs that this machine
+        knows of, or every one that the account may use; ("",) where there is only one place.
+        """
+
+    def runs(self, region: str) -> Iterable[Tagged]:
+        """Every run that has anything there, found by tags."""

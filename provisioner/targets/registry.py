@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib import import_module
 
-from provisioner.errors import Refused
-from provisioner.spec.model import TARGETS
+from provisioner.errors import Invalid, Refused
+from provisioner.spec.model import TARGETS, parse_target
 from provisioner.targets.base import Target
 
 REGISTRY: dict[str, str] = {
@@ -30,3 +31,17 @@ def open_target(name: str) -> Target:
     module, _, attribute = where.partition(":")
     target: Target = getattr(import_module(module), attribute)()
     return target
+
+
+def chosen(names: Sequence[str]) -> list[tuple[list[Target], str | None]]:
+    """What a command line names (aws, aws/us-east-2) as targets with the one region that is meant; all when it names none.
+
+    Raises Invalid for what is no target.
+    """
+    if not names:
+        return [([open_target(name) for name in REGISTRY], None)]
+    try:
+        meant = [parse_target(name) for name in names]
+    except ValueError as problem:
+        raise Invalid(str(problem), fix="--target aws/us-east-2") from problem
+    return [([open_target(each.name)], each.region) for each in meant]

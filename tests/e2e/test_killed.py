@@ -29,8 +29,8 @@ jobs:
   first: {group: cpu, command: "cat in.txt > out.txt; (sleep 600 & ) ; env -i sleep 600 & (cd /; env -i setsid sleep 600 &)", inputs: [in.txt], outputs: [out.txt]}
   second: {group: more, needs: [first], command: "cat ../first/out.txt > out.txt", outputs: [out.txt]}
 """
-# begin, folder, configuration, munged, slurmctld, nodes, ready, stage, 2 × submit, 2 × collect, destroy
-STEPS = 13
+# begin, folder, configuration, munged, slurmctld, nodes, settled, ready, stage, 2 × submit, 2 × collect, destroy
+STEPS = 14
 KILLED = str(Path(__file__).with_name("killed.py"))
 
 

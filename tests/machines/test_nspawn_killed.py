@@ -26,7 +26,7 @@ jobs:
 """
 STEPS = (
     *("begin", "create.folder", "create.image", "create.network", "create.provider", "create.head", "create.nodes"),
-    *("ready", "stage", "submit", "collect", "destroy"),
+    *("settled", "ready", "stage", "submit", "collect", "destroy"),
 )
 
 

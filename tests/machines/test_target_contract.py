@@ -74,7 +74,7 @@ def test_the_contract(user: Burst, name: str, tmp_path: Path) -> None:
 
     assert errors(target.preflight(wanted, user.folder)) == ()
     assert target.remains(run_id) == ()
-    assert list(target.runs()) == []
+    assert list(target.runs("")) == []
 
     inventory = target.create(wanted, events, user.folder, tmp_path)
     assert {step for step in steps if step} >= {"create.folder", "create.nodes"}
@@ -93,7 +93,7 @@ def test_the_contract(user: Burst, name: str, tmp_path: Path) -> None:
     target.launch(inventory, wanted.fixed, events)
     assert any("slurmd" in target.console(inventory, wanted.fixed[0]) for _ in clock.patience(60))
 
-    assert [(tagged.run_id, tagged.owner, tagged.state) for tagged in target.runs()] == [(run_id, "tester", str(tmp_path))]
+    assert [(tagged.run_id, tagged.owner, tagged.state) for tagged in target.runs("")] == [(run_id, "tester", str(tmp_path))]
     assert target.remains("contract-zzz999") == ()
     assert {resource.kind for resource in target.remains(run_id)} == KINDS[name]
 
@@ -102,7 +102,7 @@ def test_the_contract(user: Burst, name: str, tmp_path: Path) -> None:
     target.destroy(run_id, QUIET)
     assert target.remains(run_id) == ()
     target.destroy(run_id, QUIET)
-    assert list(target.runs()) == []
+    assert list(target.runs("")) == []
     assert user.left() == []
 
 

@@ -16,7 +16,7 @@ from provisioner.executor.base import Copy, Executor, FileDigest
 from provisioner.executor.process import CommandFailed, Completed
 from provisioner.findings import Finding
 from provisioner.slurm.states import Task
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 
 
 class FolderExecutor:
@@ -151,6 +151,7 @@ class ListedTarget:
         # Why there is no room for any machine; empty where there is.
         self.full = ""
         self.calls: list[tuple[str, str]] = []
+        self.settles = 0.0
 
     @property
     def patience(self) -> float:
@@ -172,7 +173,7 @@ class ListedTarget:
         if run_id not in self.stubborn:
             self.there.discard(run_id)
 
-    def remains(self, run_id: str) -> tuple[Resource, ...]:
+    def remains(self, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
         return (Resource(kind="folder", id=run_id),) if run_id in self.there else ()
 
     def reap(self, resources: Sequence[Resource]) -> tuple[Resource, ...]:
@@ -185,5 +186,8 @@ class ListedTarget:
     def connect(self, inventory: Inventory) -> Executor:
         return FolderExecutor()
 
-    def runs(self) -> Iterable[Tagged]:
+    def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
+        return ("",)
+
+    def runs(self, region: str) -> Iterable[Tagged]:
         return list(self.tagged)

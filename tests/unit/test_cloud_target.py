@@ -21,7 +21,7 @@ from provisioner.executor.ssh import SshExecutor
 from provisioner.findings import Finding, error
 from provisioner.stack.outputs import OUTPUTS
 from provisioner.targets import keys
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.cloud import engine
 from provisioner.targets.cloud import target as module
 from provisioner.targets.cloud.layout import Layout, runs_folder
@@ -96,7 +96,7 @@ class Somewhere:
         self.asked.append(("end", run_id, session))
         self.machines.clear()
 
-    def remains(self, session: Any, run_id: str) -> tuple[Resource, ...]:
+    def remains(self, session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
         self.asked.append(("remains", run_id, session))
         return tuple(Resource(kind="instance", id=name, region=session.split()[1]) for name in sorted(self.machines))
 
@@ -104,8 +104,11 @@ class Somewhere:
         self.asked.append(("reap", session, *(resource.id for resource in resources)))
         return ()
 
+    def regions(self, session: Any) -> tuple[str, ...]:
+        return ("ap-east-1", "eu-west-1", "us-east-2")
+
     def runs(self, session: Any) -> Iterable[Tagged]:
-        return [tagged for tagged in self.tagged if session == "session eu-west-1"]
+        return [tagged for tagged in self.tagged if tagged.region in ("", session.split()[1])]
 
     def console(self, session: Any, inventory: Inventory, machine: str) -> str:
         return f"{machine} on {session}"
@@ -269,16 +272,38 @@ def test_the_end_is_machines_then_the_stack_then_the_folder(stacks: Stacks, fold
 
 def test_a_run_that_another_machine_made_is_ended_by_its_tags(stacks: Stacks) -> None:
     place = Somewhere()
-    place.tagged = [Tagged(run_id="far-abc234", owner="ada", expires=1, state="")]
+    place.tagged = [Tagged(run_id="far-abc234", owner="ada", expires=1, state="", region="eu-west-1")]
     place.machines = {"i-7"}
     target = CloudTarget(place)
-    assert [tagged.run_id for tagged in target.runs()] == ["far-abc234"]
+    assert target.regions() == ("eu-west-1",)
+    assert [tagged.run_id for tagged in target.runs("eu-west-1")] == ["far-abc234"]
     (left,) = target.remains("far-abc234")
     assert left.region == "eu-west-1"
     assert target.reap([left]) == ()
     target.destroy("far-abc234", Events("far-abc234", []))
     assert ("end", "far-abc234", "session eu-west-1") in place.asked
     assert stacks.destroyed == 0
+
+
+def test_a_run_is_looked_for_in_every_region_that_it_touched(stacks: Stacks) -> None:
+    place = Somewhere()
+    place.tagged = [
+        Tagged(run_id="wide-abc234", owner="ada", expires=1, state="", region="us-east-2"),
+        Tagged(run_id="wide-abc234", owner="ada", expires=1, state="", region="ap-east-1"),
+        # A role, which is in none.
+        Tagged(run_id="wide-abc234", owner="ada", expires=1, state=""),
+    ]
+    place.machines = {"i-7"}
+    target = CloudTarget(place)
+    assert target.regions(everywhere=True) == ("ap-east-1", "eu-west-1", "us-east-2")
+    for region in target.regions(everywhere=True):
+        assert [tagged.run_id for tagged in target.runs(region)] == ["wide-abc234"]
+    assert len(target.remains("wide-abc234")) == 1, "what is told of in both is one thing"
+    target.destroy("wide-abc234", Events("wide-abc234", []))
+    assert [asked for asked in place.asked if asked[0] == "end"] == [
+        ("end", "wide-abc234", "session ap-east-1"),
+        ("end", "wide-abc234", "session us-east-2"),
+    ]
 
 
 def test_who_has_no_credentials_is_told_how_to_get_them(stacks: Stacks, folder: Path) -> None:
@@ -289,7 +314,7 @@ def test_who_has_no_credentials_is_told_how_to_get_them(stacks: Stacks, folder: 
     assert (found.code, found.fix) == ("credentials", "aws sso login")
     assert "no credentials were found" in found.message
     # And nobody who uses no cloud is asked for any.
-    assert list(target.runs()) == []
+    assert target.regions() == ()
 
 
 def test_preflight_asks_the_cloud(stacks: Stacks, folder: Path) -> None:

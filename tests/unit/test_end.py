@@ -22,7 +22,7 @@ from provisioner.lifecycle.run import end
 from provisioner.lifecycle.signals import Signals
 from provisioner.lifecycle.state import RunState
 from provisioner.lifecycle.work import Cluster
-from provisioner.targets.base import Inventory, Resource
+from provisioner.targets.base import Intent, Inventory, Resource
 
 DESIGN = design("version: 1\nname: a\ngroups: {cpu: {nodes: 1}}\njobs: {melt: {command: ls, outputs: log}}\n")
 RUN_ID = DESIGN.run.id
@@ -107,16 +107,17 @@ def test_destroy_tries_three_times_and_tells_what_is_left() -> None:
     told: list[tuple[str, str]] = []
     target = ListedTarget(there=[RUN_ID], stubborn=[RUN_ID])
     with clock.use(Still()):
-        remains = teardown.destroy(target, RUN_ID, Events(RUN_ID, [lambda event: told.append((event.kind, event.message))]))
-    assert [resource.id for resource in remains] == [RUN_ID]
+        ended = teardown.destroy(target, RUN_ID, Events(RUN_ID, [lambda event: told.append((event.kind, event.message))]))
+    assert [resource.id for resource in ended.remains] == [RUN_ID]
+    assert [(scan.answered, scan.billed, scan.free) for scan in ended.scans] == [(True, 0, 1)] * 3
     assert target.calls == [("destroy", RUN_ID), ("reap", RUN_ID)] * 3
-    assert told[-1] == ("left", f"left: folder {RUN_ID} ")
+    assert told[-1] == ("left", f"left: folder {RUN_ID} (free)")
 
 
 class Deaf(ListedTarget):
     """A place whose credentials have run out in the middle."""
 
-    def remains(self, run_id: str) -> tuple[Resource, ...]:
+    def remains(self, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
         raise Refused("no credentials", why="ExpiredToken: the security token has expired", fix="aws sso login")
 
 
@@ -124,6 +125,7 @@ def test_a_place_that_cannot_be_asked_is_never_said_to_be_empty(folder: Path) ->
     target, record = ended(folder, Broken(unanswered), place=Deaf)
     assert record.exit_code() is ExitCode.LEFTOVER
     (left,) = record.remains
-    assert left.name == "local could not be asked what is left: no credentials: ExpiredToken: the security token has expired"
+    why = "no credentials: ExpiredToken: the security token has expired; aws sso login"
+    assert left.name == f"local could not be asked what is left: {why}"
     assert ("reap", left.id) not in target.calls, "nobody knows what it is"
     assert record.state.folder.exists(), "the next sweep asks again"

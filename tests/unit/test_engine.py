@@ -210,8 +210,10 @@ def classify(words: str) -> tuple[str, str] | None:
 
 def test_a_resource_is_one_line() -> None:
     _, said = told({"resourcePreEvent": step("create")}, {"resOutputsEvent": step("create")})
-    assert [(event.kind, event.message) for event in said] == [("resource", "aws:ec2/vpc:Vpc r-1-vpc created 0.0s")]
-    assert said[0].data == {"type": "aws:ec2/vpc:Vpc", "name": "r-1-vpc", "done": "created", "seconds": 0.0}
+    assert [event.message for event in said] == ["make aws:ec2/vpc:Vpc r-1-vpc", "aws:ec2/vpc:Vpc r-1-vpc created 0.0s"]
+    assert said[0].data == {"step": "make", "type": "aws:ec2/vpc:Vpc", "name": "r-1-vpc"}, "the journal has it before"
+    assert said[1].kind == "resource"
+    assert said[1].data == {"type": "aws:ec2/vpc:Vpc", "name": "r-1-vpc", "done": "created", "seconds": 0.0}
 
 
 def test_components_providers_and_the_stack_are_none() -> None:

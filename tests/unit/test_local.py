@@ -64,7 +64,7 @@ def test_runs_are_found_by_their_tags(runtime: Path, tmp_path: Path) -> None:
     made(runtime, "a-abc234")
     (runtime / "link").symlink_to(tmp_path)
     (runtime / "file").write_text("")
-    assert [(tagged.run_id, tagged.state) for tagged in LocalTarget().runs()] == [("a-abc234", "/s")]
+    assert [(tagged.run_id, tagged.state) for tagged in LocalTarget().runs("")] == [("a-abc234", "/s")]
 
 
 def test_a_folder_without_a_tag_is_a_strangers_run_once_it_is_old(runtime: Path) -> None:
@@ -72,7 +72,7 @@ def test_a_folder_without_a_tag_is_a_strangers_run_once_it_is_old(runtime: Path)
     old = made(runtime, "old-abc234")
     (old / "identity.json").write_text("{")
     os.utime(old, (1, 1))
-    assert [(tagged.run_id, tagged.state) for tagged in LocalTarget().runs()] == [("old-abc234", "")]
+    assert [(tagged.run_id, tagged.state) for tagged in LocalTarget().runs("")] == [("old-abc234", "")]
 
 
 def test_nothing_remains_of_what_is_destroyed(runtime: Path) -> None:

@@ -7,15 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from aws_world import Saying, Sessions, World, credentials, denied, made, pretended
 from making import Still, inventory
 
 from provisioner import clock
 from provisioner.errors import Kind, Refused
+from provisioner.targets.aws.named import ASKED, named
 from provisioner.targets.aws.place import AwsPlace
+from provisioner.targets.aws.session import clients
 from provisioner.targets.aws.target import AwsTarget
-from provisioner.targets.base import Inventory, Resource
+from provisioner.targets.base import Intent, Inventory, Resource
 
 SMALL = "version: 1\nname: small\ngroups: {cpu: {instance: c7i.large, nodes: 2}}\n"
 
@@ -214,3 +217,52 @@ def test_looking_at_the_target_loads_no_sdk(monkeypatch: pytest.MonkeyPatch) -> 
     with pytest.raises(Exception, match="needs boto3") as refused:
         module.AwsTarget()._session("us-east-2")
     assert "burst-hpc[aws]" in refused.value.fix
+
+
+def test_what_has_a_name_of_its_own_is_asked_for_by_it(world: World, place: AwsPlace) -> None:
+    """Of everything that the program makes: exactly what a listing finds, and nothing of another's name."""
+    intents = [Intent(each.type, str(each.inputs.get("name", each.name))) for each in world.stack.resources]
+    absent = [Intent(kind, "test-abc234-never") for kind in ASKED]
+    others = [Intent(intent.type, f"x{intent.name}") for intent in intents]
+    found = list(named(clients(world.session), "test-abc234", [*intents, *absent, *others]))
+    kinds = {kind for kind, _, _ in ASKED.values()} - {"placement-group", "bucket"}
+    listed = [each for each in place.remains(world.session, "test-abc234") if each.kind in kinds]
+    assert {(each.kind, each.id) for each in found} == {(each.kind, each.id) for each in listed}
+    assert {each.kind for each in found} == kinds
+    assert place.remains(world.session, "test-abc234", intents) == place.remains(world.session, "test-abc234")
+
+
+class Lagging:
+    """A client whose listings have nothing yet."""
+
+    def __init__(self, real: Any) -> None:
+        self.real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.real, name)
+
+    def get_paginator(self, _: str) -> Any:
+        return self
+
+    def paginate(self, **_: Any) -> list[dict[str, Any]]:
+        return []
+
+
+def test_what_a_listing_does_not_have_yet_is_found_by_its_name(world: World, place: AwsPlace) -> None:
+    lagging = Sessions(world.session, iam=Lagging(world.session.client("iam")))
+    role = Intent("aws:iam/role:Role", "test-abc234-head")
+    assert [each.id for each in place.remains(lagging, "test-abc234") if each.kind == "role"] == []
+    assert [each.id for each in place.remains(lagging, "test-abc234", [role]) if each.kind == "role"] == ["test-abc234-head"]
+
+
+def test_every_region_is_the_accounts_own(world: World, place: AwsPlace) -> None:
+    regions = place.regions(world.session)
+    assert "us-east-2" in regions
+    assert len(regions) > 10
+
+
+def test_a_run_is_in_the_region_that_tells_of_it(world: World, place: AwsPlace) -> None:
+    here = {each.run_id: each.region for each in place.runs(world.session)}
+    assert here["test-abc234"] == "us-east-2"
+    (role,) = place.runs(boto3.session.Session("testing", "testing", region_name="eu-west-1"))
+    assert (role.run_id, role.region) == ("test-abc234", ""), "its role is in no region"

@@ -24,7 +24,7 @@ from provisioner.targets.azure import bastion, session
 from provisioner.targets.azure.faults import classify
 from provisioner.targets.azure.session import Caller
 from provisioner.targets.azure.target import AzurePlace, AzureTarget
-from provisioner.targets.base import Resource
+from provisioner.targets.base import Resource, Tagged
 
 ROOT = f"/subscriptions/{SUBSCRIPTION}"
 RUN = "test-abc234"
@@ -200,9 +200,13 @@ def test_a_group_without_tags_is_found_by_its_name(azure: Azure, caller: Caller)
 def test_runs_by_their_tags_and_by_their_roles(left: Azure, caller: Caller) -> None:
     far = {"id": "x", "name": "x", "location": "westus", "tags": {**tags(DESIGN), "burst-run": "far-abc234"}}
     left.pages[f"{ROOT}/resourcegroups"]["value"].append(far)
-    seen = {each.run_id: each for each in PLACE.runs(caller)}
-    assert seen.keys() == {RUN, "other-abc234"}
+    seen: dict[str, Tagged] = {}
+    for each in PLACE.runs(caller):
+        seen.setdefault(each.run_id, each)
+    assert seen.keys() == {RUN, "other-abc234", "far-abc234"}
     assert (seen[RUN].owner, seen[RUN].expires) == ("ada", DESIGN.run.expires)
+    assert (seen[RUN].region, seen["far-abc234"].region) == (caller.region, "westus"), "the whole subscription is asked at once"
+    assert PLACE.regions(caller) == (caller.region,)
 
 
 # --- reaping ----------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from provisioner import clock
 from provisioner.errors import Kind, Refused
 from provisioner.launch import gcp
 from provisioner.launch.gcp import Session
-from provisioner.targets.base import Resource
+from provisioner.targets.base import Intent, Resource
 from provisioner.targets.gcp import kinds, listing, reaping
 from provisioner.targets.gcp.target import GcpPlace
 
@@ -166,6 +166,27 @@ def test_runs_by_their_tags(google: Google, session: Session) -> None:
         RUN: ("ada", 1_800_000_000),
         OTHER: ("ada", 1_900_000_000),
     }
+
+
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [
+        ("gcp:compute/network:Network", f"{RUN}-net"),
+        ("gcp:compute/subnetwork:Subnetwork", f"{RUN}-net"),
+        ("gcp:compute/router:Router", f"{RUN}-nat"),
+        ("gcp:compute/instanceTemplate:InstanceTemplate", f"{RUN}-cpu-0-spot"),
+        ("gcp:storage/bucket:Bucket", f"{RUN}-fs2"),
+        ("gcp:serviceaccount/account:Account", f"{RUN}-h"),
+        ("gcp:projects/iAMCustomRole:IAMCustomRole", f"{RUN.replace('-', '_')}_nodes"),
+    ],
+)
+def test_what_no_listing_has_yet_is_asked_for_by_its_name(google: Google, session: Session, kind: str, name: str) -> None:
+    whole(google)
+    intents = [Intent(kind, name), Intent(kind, f"{name}-never"), Intent("gcp:compute/instance:Instance", f"{RUN}-head")]
+    named = listing.named(session, RUN, intents)
+    assert len(named) == 1
+    assert {each.id for each in PLACE.remains(session, RUN, intents)} == {each.id for each in PLACE.remains(session, RUN)}
+    assert listing.named(session, OTHER, intents) == [], "another's is not this run's"
 
 
 # Deleting

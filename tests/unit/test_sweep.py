@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import pytest
-from making import Still
+from making import Still, design
 from standing_in import ListedTarget
 
 from provisioner import clock
-from provisioner.errors import Refused
+from provisioner.errors import Invalid, Refused
 from provisioner.events import Event, Events
 from provisioner.lifecycle import state
-from provisioner.lifecycle.sweep import sweep
+from provisioner.lifecycle.sweep import Wish, down, sweep
+from provisioner.report.receipt import Receipt
 from provisioner.targets.base import Tagged
 
 NOW = 1_800_000_000.0
@@ -101,7 +103,7 @@ def test_a_dry_run_says_and_does_nothing() -> None:
     remembered("dead-abc234")
     target = ListedTarget(there=["dead-abc234", "stray-abc234"])
     target.tagged = [tag("stray-abc234", folder="/nowhere/state")]
-    swept = sweep([target], dry_run=True)
+    swept = sweep([target], wish=Wish(dry_run=True))
     assert {(s.run_id, s.reason) for s in swept} == {("dead-abc234", "its client died"), ("stray-abc234", "nobody remembers it")}
     assert all(s.remains for s in swept)
     assert (target.calls, names()) == ([], ["dead-abc234"])
@@ -164,7 +166,7 @@ def test_a_run_that_died_before_its_first_line_is_forgotten() -> None:
     with state.begin("young-abc234"):
         pass
     target = ListedTarget()
-    assert sweep([target], dry_run=True) == []
+    assert sweep([target], wish=Wish(dry_run=True)) == []
     assert names() == ["young-abc234"]
     assert sweep([target]) == []
     assert (target.calls, names()) == ([], [])
@@ -199,7 +201,7 @@ def test_two_sweeps_do_not_fall_over_each_other() -> None:
 
 def test_a_place_that_cannot_be_asked_for_its_runs_is_told_and_passed_over() -> None:
     class Deaf(ListedTarget):
-        def runs(self) -> list[Tagged]:
+        def runs(self, region: str) -> list[Tagged]:
             raise Refused("no credentials", why="ExpiredToken", fix="aws sso login")
 
     target, told = ListedTarget(there=["lost-abc234"]), list[Event]()
@@ -208,3 +210,88 @@ def test_a_place_that_cannot_be_asked_for_its_runs_is_told_and_passed_over() -> 
     assert (unasked.run_id, [left.name for left in unasked.remains]) == ("?", ["aws sso login"]), "exit 7: nobody knows"
     assert (swept.run_id, swept.remains) == ("lost-abc234", ())
     assert told[0].message == "aws could not be asked: no credentials: ExpiredToken"
+
+
+def test_only_what_was_wished_for() -> None:
+    for run_id in ("one-abc234", "two-abc234"):
+        remembered(run_id)
+    target = ListedTarget(there=names())
+    assert sweep([target], wish=Wish(expired=True)) == [], "its client is dead, but it has not expired"
+    assert sweep([target], wish=Wish(owner="somebody-else")) == []
+    assert [s.run_id for s in sweep([target], wish=Wish(runs=("two-abc234",)))] == ["two-abc234"]
+    clock.sleep(60)
+    assert [s.run_id for s in sweep([target], wish=Wish(expired=True))] == ["one-abc234"]
+
+
+def test_of_tags_only_one_owners_and_in_the_regions_that_are_named() -> None:
+    class Wide(ListedTarget):
+        def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
+            return ("near", "far", "shut") if everywhere else ("near",)
+
+        def runs(self, region: str) -> list[Tagged]:
+            if region == "shut":
+                raise Refused("no", why="OptInRequired", fix="enable it")
+            return [each for each in self.tagged if each.region == region]
+
+    def target() -> Wide:
+        found = Wide("aws", there=["near-abc234", "far-abc234", "adas-abc234"])
+        found.tagged = [
+            Tagged(run_id="near-abc234", owner="bob", expires=1, state="", region="near"),
+            Tagged(run_id="far-abc234", owner="bob", expires=1, state="", region="far"),
+            Tagged(run_id="adas-abc234", owner="ada", expires=1, state="", region="far"),
+        ]
+        return found
+
+    assert [s.run_id for s in sweep([target()])] == ["near-abc234"]
+    assert [s.run_id for s in sweep([target()], region="far")] == ["far-abc234", "adas-abc234"]
+    swept = sweep([target()], wish=Wish(everywhere=True, owner="bob"))
+    assert [s.run_id for s in swept] == ["near-abc234", "far-abc234", "?"]
+    assert swept[-1].reason == "aws/shut could not be asked: no: OptInRequired"
+
+
+def test_down_finishes_what_a_dead_client_began() -> None:
+    remembered("dead-abc234", ("create.nodes", {}))
+    target = ListedTarget(there=["dead-abc234"])
+    swept = down("dead-abc234", target, None, [])
+    assert swept is not None
+    assert (swept.reason, swept.remains) == ("its client died", ())
+    assert (target.there, names()) == (set(), [])
+
+
+def test_down_leaves_a_kept_cluster_and_a_live_run_to_others() -> None:
+    remembered("kept-abc234", ("kept", {"expires": NOW + 9}))
+    remembered("live-abc234")
+    target = ListedTarget(there=names())
+    assert down("kept-abc234", target, None, []) is None
+    with state.reopen("live-abc234"):
+        assert down("live-abc234", target, None, []) is None
+    assert target.calls == []
+
+
+def test_down_ends_by_tags_what_another_machine_made_before_its_expiry() -> None:
+    target = ListedTarget(there=["theirs-abc234", "others-abc234"])
+    target.tagged = [tag("theirs-abc234"), tag("others-abc234")]
+    swept = down("theirs-abc234", target, None, [])
+    assert swept is not None
+    assert (swept.run_id, swept.remains, target.there) == ("theirs-abc234", (), {"others-abc234"})
+    assert down("theirs-abc234", None, None, []) is None, "where is it? kept.find says so"
+    target.tagged = target.tagged[1:]
+    with pytest.raises(Invalid, match="there is no run 'theirs-abc234' on local"):
+        down("theirs-abc234", target, None, [])
+
+
+def test_the_receipt_of_a_finished_run_tells_what_is_left(folder: Path) -> None:
+    results = folder / "results"
+    results.mkdir()
+    decided = design("version: 1\nname: dead\ngroups: {cpu: {nodes: 1}}\n")
+    with state.begin("dead-abc234") as run:
+        Events("dead-abc234", [run.journal]).step("begin", "…", target="local", results=str(results), expires=NOW + 60)
+        run.save_design(decided.model_copy(update={"run": decided.run.model_copy(update={"id": "dead-abc234"})}))
+    target = ListedTarget(there=["dead-abc234"], stubborn=["dead-abc234"])
+    sweep([target])
+    told = Receipt.model_validate_json((results / "receipt.json").read_bytes())
+    assert (told.status, told.exit_code, [left.id for left in told.remains]) == ("left-over", 7, ["dead-abc234"])
+    target.stubborn.clear()
+    sweep([target])
+    told = Receipt.model_validate_json((results / "receipt.json").read_bytes())
+    assert (told.remains, len(told.scans)) == ((), 4), "what was known before stays"

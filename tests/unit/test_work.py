@@ -185,8 +185,9 @@ def test_only_nodes_that_are_always_there_are_made_anew(folder: Path) -> None:
 def test_a_node_that_cannot_be_made_anew_is_told_and_the_run_goes_on(folder: Path) -> None:
     target, told = heal(folder, "cpu-1", full="no room for c7a.xlarge")
     assert target.calls == [("launch", "cpu-1")]
-    assert [(event.kind, event.data["nodes"]) for event in told] == [("heal.failed", ["cpu-1"])]
-    assert told[0].message == "cpu-1 could not be launched: no room for c7a.xlarge"
+    assert [event.data.get("step", event.kind) for event in told] == ["heal", "heal.failed", "settled"]
+    assert told[1].data["nodes"] == ["cpu-1"]
+    assert told[1].message == "cpu-1 could not be launched: no room for c7a.xlarge"
 
 
 def test_a_place_that_is_broken_is_no_refusal(folder: Path) -> None:

@@ -2,17 +2,18 @@
 
 The Resource Groups Tagging API knows of no launch template, role or profile, and still tells what has gone: it is asked
 for buckets' runs only. EC2 lists by the tag `burst-run`, EFS and FSx answer each file system's tags with it, IAM lists by
-path, S3 by the names' beginning.
+path, S3 by the names' beginning. `named` asks beside that for what was to be made under a name of its own.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from provisioner.targets.aws.named import named
 from provisioner.targets.aws.session import Clients, clients
-from provisioner.targets.base import Resource, Tagged
+from provisioner.targets.base import Intent, Resource, Tagged
 
 RUN, OWNER, EXPIRES = "burst-run", "burst-owner", "burst-expires"
 
@@ -38,7 +39,7 @@ _GONE = ("terminated", "deleted", "deleting", "cancelled", "closed", "failed")
 _ENDED = {"nat-gateway": ("deleted", "failed"), "vpc-endpoint": ("deleted",), "spot-request": ("cancelled", "closed", "failed")}
 
 
-def remains(session: Any, run_id: str) -> tuple[Resource, ...]:
+def remains(session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
     """What is billed first; in an order in which it can be deleted, but for what reaping.py knows better."""
     to = clients(session)
     asked: list[Callable[[], Iterable[Resource]]] = [
@@ -48,10 +49,11 @@ def remains(session: Any, run_id: str) -> tuple[Resource, ...]:
         lambda: _buckets(to, run_id),
         *(lambda kind=kind: _ec2(to, run_id, kind) for kind in _EC2),
         lambda: _iam(to, run_id),
+        lambda: named(to, run_id, intents),
     ]
     with ThreadPoolExecutor(8) as pool:
-        found = [each for some in pool.map(lambda ask: list(ask()), asked) for each in some]
-    return tuple(sorted(found, key=lambda each: not each.billed))
+        found = {(each.kind, each.id): each for some in pool.map(lambda ask: list(ask()), asked) for each in some}
+    return tuple(sorted(found.values(), key=lambda each: not each.billed))
 
 
 def tags_of(told: Any) -> dict[str, str]:
@@ -133,21 +135,29 @@ def _resource(to: Clients, kind: str, identity: str, name: str, *, billed: bool)
 
 
 def runs(session: Any) -> tuple[Tagged, ...]:
-    """Every run with something here. One that has only a role left is known by that role's path and tags."""
+    """Every run with something here. One that has only a role left is known by that role's path and tags, in no region."""
+    here = _by_run(_tagged(session))
+    beyond = {run_id: told for run_id, told in _by_run(_untold(session)).items() if run_id not in here}
+    found = [*(_run(each, told, session.region_name) for each, told in here.items()), *(_run(*each) for each in beyond.items())]
+    return tuple(sorted(found, key=lambda tagged: tagged.run_id))
+
+
+def _by_run(told: Iterable[dict[str, str]]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
-    for told in _tagged(session):
-        if RUN in told:
-            found.setdefault(told[RUN], {}).update(told)
-    return tuple(_run(run_id, told) for run_id, told in sorted(found.items()))
+    for tags in told:
+        if RUN in tags:
+            found.setdefault(tags[RUN], {}).update(tags)
+    return found
 
 
-def _run(run_id: str, told: dict[str, str]) -> Tagged:
+def _run(run_id: str, told: dict[str, str], region: str = "") -> Tagged:
     expires = told.get(EXPIRES, "")
-    return Tagged(run_id=run_id, owner=told.get(OWNER, ""), expires=int(expires) if expires.isdigit() else 0, state="")
+    ends = int(expires) if expires.isdigit() else 0
+    return Tagged(run_id=run_id, owner=told.get(OWNER, ""), expires=ends, state="", region=region)
 
 
 def _tagged(session: Any) -> Iterator[dict[str, str]]:
-    """The tags of everything that has ours."""
+    """The tags of everything in the region that has ours."""
     ec2 = session.client("ec2")
     for kind in ("instance", *_EC2):
         call, key, _, _ = _EC2.get(kind, ("describe_instances", "Reservations", "", True))
@@ -160,15 +170,14 @@ def _tagged(session: Any) -> Iterator[dict[str, str]]:
     for service in ("efs", "fsx"):
         for each in pages(session.client(service), "describe_file_systems", "FileSystems"):
             yield tags_of(each.get("Tags"))
-    yield from _untold(session)
-
-
-def _untold(session: Any) -> Iterator[dict[str, str]]:
-    """Of buckets and roles, whose listings have no tags."""
-    iam = session.client("iam")
-    for role in pages(iam, "list_roles", "Roles", PathPrefix="/burst/"):
-        yield {RUN: role["Path"].split("/")[2], **tags_of(iam.list_role_tags(RoleName=role["RoleName"])["Tags"])}
     tagging = session.client("resourcegroupstaggingapi")
     filters = {"TagFilters": [{"Key": RUN}], "ResourceTypeFilters": ["s3"]}
     for each in pages(tagging, "get_resources", "ResourceTagMappingList", **filters):
         yield tags_of(each.get("Tags"))
+
+
+def _untold(session: Any) -> Iterator[dict[str, str]]:
+    """Of roles, which are in no region, and whose listing has no tags."""
+    iam = session.client("iam")
+    for role in pages(iam, "list_roles", "Roles", PathPrefix="/burst/"):
+        yield {RUN: role["Path"].split("/")[2], **tags_of(iam.list_role_tags(RoleName=role["RoleName"])["Tags"])}

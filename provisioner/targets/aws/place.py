@@ -11,7 +11,7 @@ from provisioner.design.model import Design
 from provisioner.findings import Finding
 from provisioner.launch import aws as launcher
 from provisioner.targets.aws import checks, faults, listing, reaping, session
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 
 # Seconds for machines to end: most take half a minute, those with many GPUs or local disks several.
 _ENDING = 300.0
@@ -62,12 +62,17 @@ class AwsPlace:
                     if some:
                         ec2.terminate_instances(InstanceIds=[each["InstanceId"] for each in some])
 
-    def remains(self, session: Any, run_id: str) -> tuple[Resource, ...]:
+    def remains(self, session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
         with _refusing("list what is left"):
-            return listing.remains(session, run_id)
+            return listing.remains(session, run_id, intents)
 
     def reap(self, session: Any, resources: Sequence[Resource]) -> tuple[Resource, ...]:
         return reaping.reap(session, resources)
+
+    def regions(self, session: Any) -> tuple[str, ...]:
+        """Those that the account has enabled (EC2 API, DescribeRegions: without AllRegions)."""
+        with _refusing("list its regions"):
+            return tuple(sorted(each["RegionName"] for each in session.client("ec2").describe_regions()["Regions"]))
 
     def runs(self, session: Any) -> Iterable[Tagged]:
         with _refusing("list the runs"):

@@ -58,19 +58,19 @@ def machines(caller: Caller, run_id: str) -> list[str]:
 
 
 def runs(caller: Caller) -> Iterator[Tagged]:
-    """By the tags of resource groups in this region, and by what roles say of themselves where no group is left."""
+    """By the tags of the subscription's resource groups, and by what roles say of themselves where no group is left."""
     tagged = quote(f"tagName eq '{RUN}'")
     for group in caller.listed(f"{caller.root}/resourcegroups?$filter={tagged}", RESOURCES):
-        if group["location"] == caller.region:
-            yield from _run(group.get("tags") or {})
+        yield from _run(group.get("tags") or {}, group["location"])
     for role in (*_definitions(caller), *_assignments(caller)):
         yield from _run(_described(role))
 
 
-def _run(told: dict[str, str]) -> Iterator[Tagged]:
+def _run(told: dict[str, str], region: str = "") -> Iterator[Tagged]:
     expires = told.get(EXPIRES, "")
     if told.get(RUN):
-        yield Tagged(run_id=told[RUN], owner=told.get(OWNER, ""), expires=int(expires) if expires.isdigit() else 0, state="")
+        ends = int(expires) if expires.isdigit() else 0
+        yield Tagged(run_id=told[RUN], owner=told.get(OWNER, ""), expires=ends, state="", region=region)
 
 
 def _groups(caller: Caller, run_id: str) -> Iterator[Resource]:

@@ -14,7 +14,7 @@ from provisioner.findings import Finding
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure import bastion, checks, faults, listing, reaping, session
 from provisioner.targets.azure.session import Caller
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.cloud.target import CloudTarget
 
 # Between two looks at whether a head, which is going, has launched one more machine; and how many looks.
@@ -67,11 +67,16 @@ class AzurePlace:
                 return
             session.pause(_LOOK)
 
-    def remains(self, session: Caller, run_id: str) -> tuple[Resource, ...]:
+    def remains(self, session: Caller, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
+        """The group is asked for by its name anyway, and goes with whatever is in it."""
         return listing.remains(session, run_id)
 
     def reap(self, session: Caller, resources: Sequence[Resource]) -> tuple[Resource, ...]:
         return reaping.reap(session, resources)
+
+    def regions(self, session: Caller) -> tuple[str, ...]:
+        """One: every listing is the whole subscription's."""
+        return (session.region,)
 
     def runs(self, session: Caller) -> Iterable[Tagged]:
         return list(listing.runs(session))

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from provisioner.design.model import Design
 from provisioner.findings import Finding
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 
 
 class Place(Protocol):
@@ -43,14 +43,19 @@ class Place(Protocol):
     def end_machines(self, session: Any, run_id: str) -> None:
         """End every machine of the run, in parallel; returns when they are gone or going. None left is fine."""
 
-    def remains(self, session: Any, run_id: str) -> tuple[Resource, ...]:
-        """Everything of the run that the cloud still has in this region, one listing for each service, billed first."""
+    def remains(self, session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
+        """Everything of the run that the cloud still has in this region, one listing for each service, billed first; and
+        each of `intents` by its name, where a listing lags behind what is there.
+        """
 
     def reap(self, session: Any, resources: Sequence[Resource]) -> tuple[Resource, ...]:
         """Delete these in the order of their dependencies, again while they are in use; answers what is left."""
 
+    def regions(self, session: Any) -> tuple[str, ...]:
+        """The regions that have to be asked one by one to see the whole account: one where `runs` sees all of it."""
+
     def runs(self, session: Any) -> Iterable[Tagged]:
-        """Every run with something in this region, by tags."""
+        """Every run with something in this region, and what is in none, by tags; each with the region it was found in."""
 
     def console(self, session: Any, inventory: Inventory, machine: str) -> str:
         """What a machine wrote while it came up; "" where there is none (yet)."""

@@ -19,6 +19,9 @@ _DONE = {"create": "created", "update": "updated", "delete": "deleted", "read": 
 # What a provider says of one resource, at most.
 _LINES = 20
 
+# Where a resource's own name is among its inputs, as the three providers call it.
+_NAMES = ("name", "bucket", "accountId", "roleId", "resourceName", "vmName", "workflowName", "resourceGroupName")
+
 Classify = Callable[[str], tuple[str, str] | None]
 
 
@@ -43,13 +46,22 @@ class Progress:
     def __call__(self, event: EngineEvent) -> None:
         if event.resource_pre_event is not None:
             self._begun[event.resource_pre_event.metadata.urn] = clock.monotonic()
+            self._intended(event.resource_pre_event.metadata)
         elif event.res_outputs_event is not None:
             self._made(event.res_outputs_event.metadata)
         elif event.diagnostic_event is not None and event.diagnostic_event.severity == "error":
             self._failed(event.diagnostic_event)
 
+    def _intended(self, step: StepEventMetadata) -> None:
+        """What is about to be made, into the journal: what is cut off is asked for by this name."""
+        if step.new is None or not step.new.custom or _op(step) != "create" or step.type.startswith("pulumi:"):
+            return
+        told = step.new.inputs or {}
+        name = next((str(told[key]) for key in _NAMES if told.get(key)), _name(step.urn))
+        self._events.step("make", f"make {step.type} {name}", type=step.type, name=name)
+
     def _made(self, step: StepEventMetadata) -> None:
-        done, state = _DONE.get(str(getattr(step.op, "value", step.op))), step.new or step.old
+        done, state = _DONE.get(_op(step)), step.new or step.old
         if done is None or state is None or not state.custom or step.type.startswith("pulumi:"):
             return
         seconds = round(clock.monotonic() - self._begun.get(step.urn, clock.monotonic()), 1)
@@ -98,6 +110,10 @@ class Progress:
             fix=FIXES[kind] if kind is not None else "mend what the message names; burst doctor says what is missing here",
             kind=kind,
         )
+
+
+def _op(step: StepEventMetadata) -> str:
+    return str(getattr(step.op, "value", step.op))
 
 
 def _printed(said: str) -> str:

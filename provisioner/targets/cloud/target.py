@@ -25,7 +25,7 @@ from provisioner.launch.resume import Attempts, first_to_be_had
 from provisioner.stack.attempts import order
 from provisioner.stack.site import SITE
 from provisioner.targets import keys
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.cloud import caller, engine
 from provisioner.targets.cloud.faults import FIXES
 from provisioner.targets.cloud.inventory import inventory
@@ -35,13 +35,15 @@ from provisioner.units import count
 
 # A cloud's machine takes a minute or two to boot, and then installs what its image has not.
 _PATIENCE = 900.0
+# What was asked for is to be seen a minute later, wherever it is asked for: of its tags EC2 says "after a few seconds in most
+# cases" (Amazon EC2 API, "Eventual consistency"), of new things IAM "minutes" at worst, whose are free.
+_SETTLES = 60.0
 
 
 class Kept(Tagged):
     """What identity.json has: a run by its tags, where it is, and the address ranges that SSH was opened to by itself."""
 
     target: str
-    region: str
     allowed: tuple[str, ...] = ()
 
 
@@ -67,12 +69,16 @@ class CloudTarget:
         self.name = place.name
         self._place = place
         self._sessions: dict[str, Any] = {}
-        # Where runs are whose folder has gone.
-        self._regions: dict[str, str] = {}
+        # Where runs are, also those whose folder has gone.
+        self._touched: dict[str, set[str]] = {}
 
     @property
     def patience(self) -> float:
         return _PATIENCE
+
+    @property
+    def settles(self) -> float:
+        return _SETTLES
 
     def configured(self) -> bool:
         """Whether this user seems to have credentials for it."""
@@ -115,7 +121,7 @@ class CloudTarget:
 
     def _remember(self, layout: Layout, design: Design, state: Path, ranges: tuple[str, ...]) -> None:
         layout.root.mkdir(mode=0o700, parents=True)
-        self._regions[design.run.id] = _region(design)
+        self._touched.setdefault(design.run.id, set()).add(_region(design))
         files.write(
             layout.identity,
             Kept(
@@ -123,8 +129,8 @@ class CloudTarget:
                 owner=design.run.owner,
                 expires=design.run.expires,
                 state=str(state),
-                target=self.name,
                 region=_region(design),
+                target=self.name,
                 allowed=ranges,
             ).model_dump_json(),
         )
@@ -145,18 +151,23 @@ class CloudTarget:
         return {name: address for made in asked for name, address in made.result().items()}
 
     def destroy(self, run_id: str, events: Events) -> None:
-        layout = Layout(runs_folder() / run_id)
+        layout, regions = Layout(runs_folder() / run_id), self._regions_of(run_id)
         # Remembered beyond the folder's end: what remains is asked afterwards.
-        region = self._regions[run_id] = self._region(run_id)
-        session = self._session(region)
-        # The head first, within: from then on nobody launches machines for it.
-        self._place.end_machines(session, run_id)
+        self._touched[run_id] = set(regions)
+        for region in regions:
+            # The head first, within: from then on nobody launches machines for it.
+            self._place.end_machines(self._session(region), run_id)
         if layout.program.is_dir():
-            engine.Engine(layout, self._place, self._place.environment(session)).destroy(events)
+            engine.Engine(layout, self._place, self._place.environment(self._session(regions[0]))).destroy(events)
         shutil.rmtree(layout.root, ignore_errors=True)
 
-    def remains(self, run_id: str) -> tuple[Resource, ...]:
-        return self._place.remains(self._session(self._region(run_id)), run_id)
+    def remains(self, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
+        found: dict[tuple[str, str], Resource] = {}
+        for region in self._regions_of(run_id):
+            for resource in self._place.remains(self._session(region), run_id, intents):
+                # What is in no region is told of in each.
+                found.setdefault((resource.kind, resource.id), resource)
+        return tuple(sorted(found.values(), key=lambda resource: not resource.billed))
 
     def reap(self, resources: Sequence[Resource]) -> tuple[Resource, ...]:
         left: list[Resource] = []
@@ -199,24 +210,36 @@ class CloudTarget:
             self._place.allow(self._session(kept.region), inventory, now)
             files.write(layout.identity, kept.model_copy(update={"allowed": now}).model_dump_json())
 
-    def runs(self) -> Iterable[Tagged]:
-        known = {kept.run_id: kept for kept in map(_kept, remembered()) if kept is not None and kept.target == self.name}
-        found: dict[str, Tagged] = {**known}
+    def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
+        known = {kept.region for kept in self._known()}
+        if not self._place.configured():
+            return tuple(sorted(known))
+        own = self._place.region()
+        return tuple(sorted({own, *known, *(self._place.regions(self._session(own)) if everywhere else ())}))
+
+    def runs(self, region: str) -> Iterable[Tagged]:
+        found: dict[str, Tagged] = {kept.run_id: kept for kept in self._known() if kept.region == region}
         if self._place.configured():
-            for region in sorted({self._place.region(), *(kept.region for kept in known.values())}):
-                for tagged in self._place.runs(self._session(region)):
-                    self._regions.setdefault(tagged.run_id, region)
-                    found.setdefault(tagged.run_id, tagged)
+            for tagged in self._place.runs(self._session(region)):
+                # What is in no region tells nothing of where the rest is.
+                self._touched.setdefault(tagged.run_id, set()).update({tagged.region} - {""})
+                found.setdefault(tagged.run_id, tagged)
         return [Tagged(**{key: getattr(run, key) for key in Tagged.model_fields}) for run in found.values()]
+
+    def _known(self) -> list[Kept]:
+        """The runs that have a folder here."""
+        return [kept for kept in map(_kept, remembered()) if kept is not None and kept.target == self.name]
 
     def _session(self, region: str) -> Any:
         if region not in self._sessions:
             self._sessions[region] = self._place.session(region)
         return self._sessions[region]
 
-    def _region(self, run_id: str) -> str:
-        kept = _kept(Layout(runs_folder() / run_id))
-        return kept.region if kept is not None else self._regions.get(run_id) or self._place.region()
+    def _regions_of(self, run_id: str) -> tuple[str, ...]:
+        """Where the run has been: that of its stack first."""
+        kept, seen = _kept(Layout(runs_folder() / run_id)), self._touched.get(run_id, set())
+        first = [kept.region] if kept is not None else []
+        return tuple(dict.fromkeys([*first, *sorted(seen)])) or (self._place.region(),)
 
 
 def _region(design: Design) -> str:

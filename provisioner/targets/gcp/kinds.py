@@ -18,7 +18,7 @@ LUSTRE = "https://lustre.googleapis.com/v1"
 STORAGE = "https://storage.googleapis.com/storage/v1"
 IAM = "https://iam.googleapis.com/v1"
 # An API that was never enabled has nothing of anybody.
-_OFF = ("SERVICE_DISABLED", "accessNotConfigured")
+OFF = ("SERVICE_DISABLED", "accessNotConfigured")
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,10 @@ class Kind:
     level: int
     made_by: tuple[str, ...]
     billed: bool = False
+
+    def at(self, project: str, region: str, name: str) -> str:
+        """Where one of that name is asked for; "" where its place would have to be known as well."""
+        return ""
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,13 @@ class Compute(Kind):
             scopes = [part.get(self.collection, ()) for part in items.values()] if self.aggregated else [items or ()]
             for thing in (thing for part in scopes for thing in part):
                 yield {**thing, "url": COMPUTE + thing["selfLink"].partition("/compute/v1")[2]}
+
+    def at(self, project: str, region: str, name: str) -> str:
+        """Those of a zone are left to their listing, which has them at once."""
+        if self.name in ("instance", "disk"):
+            return ""
+        scope = f"regions/{region}" if self.aggregated and self.name != "instance template" else "global"
+        return f"{COMPUTE}/projects/{project}/{scope}/{self.collection}/{name}"
 
     def _filter(self, run: str | None) -> str:
         """Regular expressions (RE2) that the whole field must match ("filter", of every list method)."""
@@ -73,6 +84,9 @@ class Located(Kind):
 class Buckets(Kind):
     """Cloud Storage."""
 
+    def at(self, project: str, region: str, name: str) -> str:
+        return f"{STORAGE}/b/{name}"
+
     def found(self, session: Session, project: str, run: str | None) -> Iterator[dict[str, Any]]:
         asked = {"project": project, **({"prefix": f"{run}-"} if run else {})}
         for page in session.pages(f"{STORAGE}/b", asked):
@@ -83,6 +97,9 @@ class Buckets(Kind):
 @dataclass(frozen=True)
 class Accounts(Kind):
     """Service accounts."""
+
+    def at(self, project: str, region: str, name: str) -> str:
+        return f"{IAM}/projects/{project}/serviceAccounts/{name}@{project}.iam.gserviceaccount.com"
 
     def found(self, session: Session, project: str, run: str | None) -> Iterator[dict[str, Any]]:
         for page in session.pages(f"{IAM}/projects/{project}/serviceAccounts", {"pageSize": 100}):
@@ -95,6 +112,9 @@ class Roles(Kind):
     """Custom roles. A deleted one is listed for a week, and its id is taken for a month, only where one asks for deleted
     ones ("Delete a custom role"): it grants nothing any more, and is not counted as left.
     """
+
+    def at(self, project: str, region: str, name: str) -> str:
+        return f"{IAM}/projects/{project}/roles/{name}"
 
     def found(self, session: Session, project: str, run: str | None) -> Iterator[dict[str, Any]]:
         for page in session.pages(f"{IAM}/projects/{project}/roles", {"pageSize": 1000}):
@@ -152,7 +172,7 @@ def listed(kind: Listed, session: Session, project: str, run: str | None) -> lis
     try:
         found = list(kind.found(session, project, run))
     except Refused as problem:
-        if problem.code in _OFF:
+        if problem.code in OFF:
             return []
         raise
     return [thing for thing in found if (told := identity(thing).get(RUN)) and run in (None, told)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -12,20 +12,41 @@ from provisioner.errors import Refused
 from provisioner.launch import gcp
 from provisioner.launch.gcp import COMPUTE, Session
 from provisioner.stack.identity import EXPIRES, OWNER, RUN
-from provisioner.targets.base import Resource, Tagged
-from provisioner.targets.gcp.kinds import BY_NAME, IN_HOST, KINDS, Listed, identity, listed
+from provisioner.targets.base import Intent, Resource, Tagged
+from provisioner.targets.gcp.kinds import BY_NAME, IN_HOST, KINDS, OFF, Listed, identity, listed
 
 _SIDE_BY_SIDE = 8
 
 
-def remains(session: Session, run: str) -> tuple[Resource, ...]:
+def remains(session: Session, run: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
     """Everything of a run, billed first. Raises Refused where anything could not be asked."""
-    found = [_resource(session, kind, thing) for kind, thing in _all(session, run)]
-    return tuple(sorted(found, key=lambda resource: (not resource.billed, resource.kind, resource.name)))
+    things = [*_all(session, run), *named(session, run, intents)]
+    found = {(each.kind, each.id): each for each in (_resource(session, kind, thing) for kind, thing in things)}
+    return tuple(sorted(found.values(), key=lambda resource: (not resource.billed, resource.kind, resource.name)))
+
+
+def named(session: Session, run: str, intents: Sequence[Intent]) -> list[tuple[Listed, dict[str, Any]]]:
+    """What was to be made under a name, asked for by it: IAM's listings lag behind ("Access change propagation")."""
+    found = []
+    for intent in dict.fromkeys(intents):
+        kind = next((kind for kind in KINDS if intent.type.removeprefix("gcp:") in kind.made_by), None)
+        where = kind.at(session.project, session.region, intent.name) if kind is not None else ""
+        if kind is None or not where:
+            continue
+        try:
+            thing = {**session.call("GET", where), "url": where}
+        except gcp.Refused as problem:
+            if problem.status != 404 and problem.code not in OFF:
+                raise refused(session, problem) from problem
+            continue
+        # A role that was deleted is answered for a week.
+        if identity(thing).get(RUN) == run and not thing.get("deleted"):
+            found.append((kind, thing))
+    return found
 
 
 def runs(session: Session) -> Iterator[Tagged]:
-    """Every run that anything in the project belongs to."""
+    """Every run that anything in the project belongs to. In no region of its own: each is seen from every one."""
     seen: set[str] = set()
     for _, thing in _all(session, None):
         told = identity(thing)

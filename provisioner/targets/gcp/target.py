@@ -12,7 +12,7 @@ from provisioner.design.model import Design
 from provisioner.findings import Finding
 from provisioner.launch import gcp
 from provisioner.launch.gcp import COMPUTE, Session
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.cloud.target import CloudTarget
 from provisioner.targets.gcp import checks, credentials, faults, listing, reaping
 
@@ -53,11 +53,15 @@ class GcpPlace:
         except gcp.Refused as problem:
             raise listing.refused(session, problem) from problem
 
-    def remains(self, session: Session, run_id: str) -> tuple[Resource, ...]:
-        return listing.remains(session, run_id)
+    def remains(self, session: Session, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
+        return listing.remains(session, run_id, intents)
 
     def reap(self, session: Session, resources: Sequence[Resource]) -> tuple[Resource, ...]:
         return reaping.reap(session, resources)
+
+    def regions(self, session: Session) -> tuple[str, ...]:
+        """One: every listing is the whole project's."""
+        return (session.region,)
 
     def runs(self, session: Session) -> Iterable[Tagged]:
         return listing.runs(session)

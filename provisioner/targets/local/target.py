@@ -18,7 +18,7 @@ from provisioner.executor.subprocess import SubprocessExecutor
 from provisioner.findings import Finding
 from provisioner.launch import local as launcher
 from provisioner.targets import host
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.local import checks, daemons, mounts, ports, processes
 from provisioner.targets.local.layout import Layout, is_default, runtime_folder
 from provisioner.units import count
@@ -36,6 +36,7 @@ class LocalTarget:
 
     # A slurmd is there in milliseconds; a loaded machine may take its time.
     patience = 120.0
+    settles = 0.0
 
     def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
         return checks.preflight(design)
@@ -74,7 +75,7 @@ class LocalTarget:
         processes.end(root, grace=_GRACE)
         _remove(root)
 
-    def remains(self, run_id: str) -> tuple[Resource, ...]:
+    def remains(self, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
         root = _layout(run_id).root
         alive = [Resource(kind="process", id=str(p.pid), name=p.command[:200]) for p in processes.of(root, thorough=True)]
         there = [Resource(kind="folder", id=str(root), name=root.name)] if os.path.lexists(root) else []
@@ -102,7 +103,10 @@ class LocalTarget:
         prefix = mounts.prefix(folders) if folders and mounts.usable() else []
         return SubprocessExecutor(environment, inventory.workdir, prefix)
 
-    def runs(self) -> Iterable[Tagged]:
+    def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
+        return ("",)
+
+    def runs(self, region: str) -> Iterable[Tagged]:
         runtime = runtime_folder()
         folders = {path.name for path in runtime.iterdir() if path.is_dir() and not path.is_symlink()}
         alive = {found.root.name for found in processes.under(runtime)}

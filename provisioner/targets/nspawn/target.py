@@ -19,7 +19,7 @@ from provisioner.findings import Finding
 from provisioner.launch import nspawn as launcher
 from provisioner.launch.resume import Attempts, first_to_be_had
 from provisioner.targets import host, keys
-from provisioner.targets.base import Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.nspawn import cgroups, checks, images, making, network, plan, rehearsal, removal
 from provisioner.targets.nspawn.layout import Layout, runs_folder
 from provisioner.units import count
@@ -32,6 +32,7 @@ class NspawnTarget:
     """Machines on this host."""
 
     name = "nspawn"
+    settles = 0.0
 
     @property
     def patience(self) -> float:
@@ -82,7 +83,7 @@ class NspawnTarget:
     def destroy(self, run_id: str, events: Events) -> None:
         removal.destroy(run_id)
 
-    def remains(self, run_id: str) -> tuple[Resource, ...]:
+    def remains(self, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
         return (
             *(Resource(kind="process", id=str(pid), name=_command(pid)) for pid in _processes(run_id)),
             *(Resource(kind="network namespace", id=space) for space in network.existing(run_id)),
@@ -119,7 +120,10 @@ class NspawnTarget:
         )
         return SshExecutor(ssh, json.loads(inventory.place["environment"]), f"{HOME}/{USER}")
 
-    def runs(self) -> Iterable[Tagged]:
+    def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
+        return ("",)
+
+    def runs(self, region: str) -> Iterable[Tagged]:
         return list(_tags(sorted(self._all_runs())))
 
     def _all_runs(self) -> set[str]:

@@ -1,0 +1,121 @@
+"""What a dead run began is finished: its outputs saved, everything of it ended, its receipt written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from provisioner import files
+from provisioner.errors import BurstError, Invalid
+from provisioner.events import Events, Sink
+from provisioner.lifecycle import state, teardown, work
+from provisioner.lifecycle.record import Record, claim
+from provisioner.lifecycle.state import RunState
+from provisioner.report.receipt import Receipt
+from provisioner.targets.base import Resource, Tagged, Target
+from provisioner.targets.registry import open_target
+
+
+@dataclass(frozen=True)
+class Swept:
+    """A run that was ended: why, what outputs were saved before, and what is left of it (which must be nothing)."""
+
+    run_id: str
+    reason: str
+    saved: int
+    remains: tuple[Resource, ...]
+
+
+def target_of(remembered: RunState) -> Target:
+    """The place where it was made. Raises Refused where this version has none of that name."""
+    begun = remembered.journal.last("begin")
+    assert begun is not None, "who asks has looked"
+    return open_target(begun["target"])
+
+
+def finish(
+    remembered: RunState, target: Target | None, reason: str, sinks: Sequence[Sink], *, dry_run: bool = False
+) -> list[Swept]:
+    """End a run that is remembered here; nothing where somebody else was quicker, or it never began."""
+    run_id = remembered.run_id
+    if target is None:
+        # It died before its first line: it can have made nothing.
+        if not dry_run:
+            remembered.forget()
+        return []
+    if dry_run:
+        return [Swept(run_id, reason, 0, target.remains(run_id, remembered.journal.intents()))]
+    try:
+        with state.reopen(run_id) as held:
+            record = _salvaged(held, target, sinks)
+            ended = _ended(target, run_id, sinks, held)
+            _receipt(held, record, ended)
+            if not ended.remains:
+                held.forget()
+            saved = sum(len(job.outputs) for job in record.jobs.values()) if record is not None else 0
+            return [Swept(run_id, reason, saved, ended.remains)]
+    except Invalid:
+        # Another sweep was quicker: it has the run now, or has ended it.
+        return []
+
+
+def stray(target: Target, found: Tagged | str, reason: str, sinks: Sequence[Sink], *, dry_run: bool = False) -> Swept:
+    """End a run that only its tags tell of."""
+    run_id = found if isinstance(found, str) else found.run_id
+    remains = target.remains(run_id) if dry_run else _ended(target, run_id, sinks).remains
+    return Swept(run_id, reason, 0, remains)
+
+
+def _ended(target: Target, run_id: str, sinks: Sequence[Sink], held: RunState | None = None) -> teardown.Ended:
+    events = Events(run_id, [*([held.journal] if held is not None else []), *sinks])
+    events.say("sweep", f"sweep {run_id}")
+    return teardown.destroy(target, run_id, events, held.journal if held is not None else None)
+
+
+def _salvaged(held: RunState, target: Target, sinks: Sequence[Sink]) -> Record | None:
+    """Collect what the dead run's jobs made, into the folder it was going to; None where there was nothing to collect.
+
+    Nothing here keeps the run from being ended.
+    """
+    begun, design, inventory = held.journal.last("begin"), held.design(), held.inventory()
+    if begun is None or design is None or inventory is None or not held.submitted():
+        return None
+    if held.journal.last("destroy") is not None:
+        # Everything was collected before; what is half destroyed by now must not take its place.
+        return None
+    try:
+        record = Record(design, held, claim(Path(begun["results"])), sinks)
+        work.gather(work.Cluster(target, inventory, target.connect(inventory)), record)
+        return record
+    except Exception as problem:
+        Events(held.run_id, list(sinks)).say("sweep", f"{held.run_id}: its outputs could not be collected: {problem}")
+        return None
+
+
+def _receipt(held: RunState, record: Record | None, ended: teardown.Ended) -> None:
+    """The run's, where it has a folder for it: of what was known before, what is left is brought up to date."""
+    begun, design = held.journal.last("begin"), held.design()
+    folder = Path(begun["results"]) if begun is not None else None
+    if folder is None or design is None or not folder.is_dir():
+        return
+    earlier = _earlier(folder / "receipt.json", held.run_id)
+    if record is None and earlier is not None:
+        told = earlier.model_copy(update={"remains": ended.remains, "scans": (*earlier.scans, *ended.scans)})
+        files.write(folder / "receipt.json", told.model_dump_json(indent=2) + "\n")
+        return
+    try:
+        record = record if record is not None else Record(design, held, claim(folder), [])
+    except BurstError:
+        return
+    record.remains, record.scans = ended.remains, ended.scans
+    record.stopped(BurstError("its client died; another burst ended it"))
+    record.receipt(status=None if ended.remains else "swept")
+
+
+def _earlier(path: Path, run_id: str) -> Receipt | None:
+    try:
+        told = Receipt.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+    return told if told.run_id == run_id else None
