@@ -118,7 +118,9 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
     if cluster.watch is not None and cluster.watch.over():
         watch.tasks = cluster.watch.tasks
     else:
-        _insist(cluster, lambda: watch.look() or bool(watch.tasks) or not submitted)
+        # A slurmctld that hangs has lost no file: what the jobs wrote lies there all the same.
+        with contextlib.suppress(ClusterLost):
+            _insist(cluster, lambda: watch.look() or bool(watch.tasks) or not submitted)
     if submitted and not watch.tasks:
         record.found(error("slurm", "slurmctld could not be asked how the jobs ended", "its outputs were collected all the same"))
     elif not watch.over() and not running:

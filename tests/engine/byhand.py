@@ -28,6 +28,13 @@ class ByHand:
 
     def pulumi(self, *arguments: str, stdin: str | None = None) -> str:
         """What one command printed. Raises AssertionError with its words where it fails."""
+        started = self.start(*arguments, stdin=stdin)
+        out, err = started.communicate(stdin, timeout=500)
+        assert started.returncode == 0, f"{' '.join(arguments)}\n{out}\n{err}"
+        return out
+
+    def start(self, *arguments: str, stdin: str | None = None) -> subprocess.Popen[str]:
+        """One command, in a process group of its own, as a shell's job has."""
         own = {
             "PULUMI_BACKEND_URL": f"file://{self.state}",
             "PULUMI_CONFIG_PASSPHRASE": "tried",
@@ -37,8 +44,8 @@ class ByHand:
         }
         argv = ["pulumi", "--non-interactive", *arguments]
         env = {**os.environ, **own}
-        done = subprocess.run(
-            argv, cwd=self._folder, env=env, input=stdin, capture_output=True, text=True, check=False, timeout=500
+        pipe = subprocess.PIPE
+        given = pipe if stdin is not None else subprocess.DEVNULL
+        return subprocess.Popen(
+            argv, cwd=self._folder, env=env, stdin=given, stdout=pipe, stderr=pipe, text=True, process_group=0
         )
-        assert done.returncode == 0, f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
-        return done.stdout

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sys
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from aws_world import credentials
+from moto.server import ThreadedMotoServer
 
+from provisioner.targets.cloud import target as cloud
 from tests.engine import driving
 from tests.engine.driving import Around
+from tests.stacks.aws_placement import placement_groups
+from tests.stacks.programs import stacks_folder
 
 # .ci/run lets exactly this reason pass.
 NO_ENGINE = "no pulumi on PATH"
@@ -51,3 +58,26 @@ def standing(around: Around, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(driving.files, "packaged", around.packaged)
     yield
     assert around.processes() == {}, "something of the engine lives on"
+
+
+@pytest.fixture
+def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Around]:
+    """An empty account behind an address of this machine."""
+    logging.getLogger("werkzeug").setLevel(logging.WARNING)
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    # What an earlier test of this process left in it ("Reset API" of moto's server).
+    urllib.request.urlopen(urllib.request.Request(f"http://{host}:{port}/moto-api/reset", method="POST")).close()
+    credentials(monkeypatch)
+    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-2")
+    monkeypatch.setenv("BURST_ADDRESS", "203.0.113.7/32")
+    # moto settles at once; that a second look is taken at all is test_cut_off.py's.
+    monkeypatch.setattr(cloud, "_SETTLES", 0.0)
+    around = Around(tmp_path, stacks_folder("aws"), "aws", "tests.engine.moto_answers")
+    try:
+        with placement_groups(), standing(around, monkeypatch):
+            yield around
+    finally:
+        server.stop()

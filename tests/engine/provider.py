@@ -6,7 +6,8 @@ What it does is decided by $BURST_TESTS_CLOUD, a folder:
     orders.json  {"delay": seconds of each create, "delete_delay": …, "faults": {part of a name: the provider's words}}
 
 and by $BURST_TESTS_ANSWERS, a module with an object CLOUD: create(type, name, inputs) → (id, outputs beside the inputs)
-and call(function, arguments) → answer, as the clouds' own modules in tests/stacks have them.
+and call(function, arguments) → answer, as the clouds' own modules in tests/stacks have them; where it has delete(type, id,
+inputs), that is called as well.
 A thing exists from the beginning of its creation, as it does on a cloud: the answer comes after the delay.
 """
 
@@ -126,6 +127,13 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
         kind = request.urn.split("::")[2].rpartition("$")[2]
         self._refused("delete_faults", name, context)
         time.sleep(self._orders().get("delete_delay", 0))
+        if hasattr(self._cloud, "delete"):
+            try:
+                self._cloud.delete(kind, request.id, plain(request.properties))
+            except Exception as problem:
+                # As a cloud says what is still in use, or has gone.
+                if "NotFound" not in str(problem) and "NoSuchEntity" not in str(problem):
+                    context.abort(grpc.StatusCode.UNKNOWN, str(problem))
         self._ledger.write(did="delete", type=kind, name=name, id=f"{kind}/{request.id}")
         return struct_pb2_empty()
 

@@ -2,45 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aws_world import credentials
 from making import design
-from moto.server import ThreadedMotoServer
 
 from provisioner.events import Event, Events
 from provisioner.lifecycle import teardown
 from provisioner.targets.aws.target import AwsTarget
-from provisioner.targets.cloud import target as cloud
 from provisioner.targets.cloud.layout import runs_folder
-from tests.engine.conftest import standing
 from tests.engine.driving import Around
-from tests.stacks.aws_placement import placement_groups
-from tests.stacks.programs import stacks_folder
 
 FILE = "version: 1\nname: whole\ngroups: {cpu: {instance: c7i.large, nodes: {min: 2, max: 4}}}\nfilesystems: {/shared: {size: 20GiB}}\n"
-
-
-@pytest.fixture
-def aws(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Around]:
-    """An empty account behind an address of this machine."""
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    credentials(monkeypatch)
-    monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://{host}:{port}")
-    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-2")
-    monkeypatch.setenv("BURST_ADDRESS", "203.0.113.7/32")
-    # moto settles at once; that a second look is taken at all is test_cut_off.py's.
-    monkeypatch.setattr(cloud, "_SETTLES", 0.0)
-    around = Around(tmp_path, stacks_folder("aws"), "aws", "tests.engine.moto_answers")
-    try:
-        with placement_groups(), standing(around, monkeypatch):
-            yield around
-    finally:
-        server.stop()
 
 
 @pytest.mark.timeout(600)

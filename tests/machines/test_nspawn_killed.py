@@ -13,6 +13,7 @@ import pytest
 
 from tests.e2e.test_killed import KILLED
 from tests.machines.conftest import Machines
+from tests.nothing_left import measured
 
 FILE = """\
 version: 1
@@ -62,6 +63,7 @@ def test_the_matrix_has_every_step(burst: Machines) -> None:
 # Before the act; in the middle of the shorter ones; while machines boot.
 @pytest.mark.parametrize("delay", [0.0, 0.02, 0.4])
 def test_sigkill_at_every_step_then_sweep(burst: Machines, neighbour: str, delay: float) -> None:
+    left, others, missing = 0, 0, 0
     for step, name in enumerate(STEPS, 1):
         dead = killed(burst, step, "SIGKILL", delay)
         out, err = dead.communicate(timeout=100)
@@ -72,18 +74,29 @@ def test_sigkill_at_every_step_then_sweep(burst: Machines, neighbour: str, delay
             assert {line.split()[0] for line in of_victims(burst)} == {"folder", "state", "namespace", "group", "process"}
         swept = burst("sweep", "-o", "json")
         assert swept.returncode == 0, (name, swept.stdout, swept.stderr)
-        assert of_victims(burst) == [], name
-        assert neighbour not in swept.stdout
-        if name in ("collect", "destroy"):
-            assert (burst.folder / f"r{step}/only/out.txt").read_text() == "precious\n", name
+        left, others = left + len(of_victims(burst)), others + (neighbour in swept.stdout)
+        missing += name in ("collect", "destroy") and not saved(burst, step)
+        assert (left, others, missing) == (0, 0, 0), name
+    moment = "before the act" if not delay else f"{delay * 1000:.0f} ms into it"
+    measured("steps", "nspawn", f"SIGKILL {moment}, then sweep", cases=len(STEPS), left=left, others=others, lost=missing)
 
 
-def test_a_signal_at_every_step_is_a_clean_end(burst: Machines, neighbour: str) -> None:
+def saved(burst: Machines, step: int) -> bool:
+    """Whether the job's output is there and whole."""
+    path = burst.folder / f"r{step}/only/out.txt"
+    return path.is_file() and path.read_text() == "precious\n"
+
+
+@pytest.mark.parametrize("signum", ["SIGTERM", "SIGINT"])
+def test_a_signal_at_every_step_is_a_clean_end(burst: Machines, neighbour: str, signum: str) -> None:
+    left = missing = 0
     for step, name in enumerate(STEPS, 1):
-        process = killed(burst, step, "SIGTERM" if step % 2 else "SIGINT", 0)
+        process = killed(burst, step, signum, 0)
         out, err = process.communicate(timeout=100)
         assert process.returncode == 130, (name, out, err)
         assert "Traceback" not in err
-        assert of_victims(burst) == [], name
         receipt = json.loads((burst.folder / f"r{step}/receipt.json").read_text())
         assert (receipt["status"], receipt["exit_code"], receipt["remains"]) == ("interrupted", 130, [])
+        left, missing = left + len(of_victims(burst)), missing + (name in ("collect", "destroy") and not saved(burst, step))
+        assert (left, missing) == (0, 0), name
+    measured("steps", "nspawn", f"{signum}, its own teardown", cases=len(STEPS), left=left, others=0, lost=missing)

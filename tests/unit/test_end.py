@@ -81,6 +81,18 @@ def test_a_slurmctld_that_does_not_answer_keeps_nothing_alive(folder: Path) -> N
     assert not record.state.folder.exists()
 
 
+def test_a_slurmctld_that_hangs_costs_no_outputs(folder: Path) -> None:
+    def hangs() -> str:
+        clock.sleep(40)
+        return unanswered()
+
+    (folder / "work/melt").mkdir(parents=True)
+    (folder / "work/melt/log").write_text("precious")
+    _, record = ended(folder, Broken(hangs))
+    assert (folder / "results/melt/log").read_text() == "precious"
+    assert record.jobs["melt"].state == "UNKNOWN"
+
+
 def test_a_bug_of_ours_while_collecting_keeps_nothing_alive(folder: Path) -> None:
     def bug() -> str:
         raise KeyError("JobState")
