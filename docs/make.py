@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -139,6 +140,42 @@ def commands_page() -> str:
     return text
 
 
+# The parts of docs/nothing-left.json (tests/nothing_left.py), and what their tests are.
+MEASURED = {
+    "steps": (
+        "Each step of the journal × signal",
+        "`tests/e2e/test_killed.py`, `tests/machines/test_nspawn_killed.py`, `tests/engine/test_matrix.py`",
+    ),
+    "signals": ("Two signals and more", "the same"),
+    "faults": ("Each class of refusal × each kind of thing", "`tests/stacks`, `tests/unit`"),
+    "cuts": ("A cut after each thing that the program makes", "`tests/stacks`"),
+    "plain": (
+        "The same program with Pulumi alone, then `pulumi cancel`, `refresh --clear-pending-creates`, `destroy`",
+        "`tests/engine/test_matrix.py`",
+    ),
+}
+
+
+def nothing_left_page() -> str:
+    """Its text, and a table for each part of what was measured."""
+    rows = json.loads((DOCS / "nothing-left.json").read_text())
+    text = (DOCS / "nothing-left.in.md").read_text().rstrip() + "\n"
+    for key, (title, tests) in MEASURED.items():
+        some = [each for each in rows if each["part"] == key]
+        cells = [
+            [each["where"], each["what"], *(_number(each[name]) for name in ("cases", "left", "others", "lost"))] for each in some
+        ]
+        head = (
+            row("where", "what was done", "cases", "left", "of other runs gone", "outputs lost") + "|---|---|---|---|---|---|\n"
+        )
+        text += f"\n### {title}\n\n{tests}\n\n{head}{''.join(row(*each) for each in cells)}" if some else ""
+    return text
+
+
+def _number(value: int | None) -> str:
+    return "not looked at" if value is None else str(value)
+
+
 def stacks_page() -> str:
     tables = {"configuration": configuration(), "outputs": outputs(), "sizes": sizes()}
     text = (DOCS / "stacks.in.md").read_text()
@@ -174,6 +211,7 @@ PAGES = {
     "receipt.md": receipt_page,
     "commands.md": commands_page,
     "stacks.md": stacks_page,
+    "nothing-left.md": nothing_left_page,
 }
 
 

@@ -31,7 +31,7 @@ EXIT_MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_CREATED: "the cluster could not be created or did not become ready; what there was of it is gone",
     ExitCode.JOB_FAILED: "a job failed; the outputs it made were collected",
     ExitCode.OUTPUTS: "an output is missing or its checksum differs",
-    ExitCode.LEFTOVER: "something is left; its ids are listed, `burst sweep` ends them",
+    ExitCode.LEFTOVER: "something is left; its ids are listed, `burst down RUN` ends them",
     ExitCode.INTERRUPTED: "interrupted, and torn down",
 }
 

@@ -81,7 +81,7 @@ def find(wanted: str | None) -> Kept:
         raise Invalid(
             f"{remembered.run_id} is not a kept cluster",
             why="it is a `burst run` that goes on" if goes_on else "it is a `burst run` whose client died",
-            fix="wait for it, or Ctrl-C there" if goes_on else "burst sweep",
+            fix="wait for it, or Ctrl-C there" if goes_on else f"burst down {remembered.run_id}",
         )
     target = open_target(design.target)
     return Kept(remembered, design, Cluster(target, inventory, target.connect(inventory)))

@@ -81,7 +81,9 @@ class Engine:
                 failure, _ = progress.first(self._place.classify, str(problem))
                 named = f": {failure.type} {failure.name}" if failure.name else ""
                 raise Leftover(
-                    f"Pulumi could not destroy {self._layout.run_id}{named}", why=failure.words, fix="burst sweep"
+                    f"Pulumi could not destroy {self._layout.run_id}{named}",
+                    why=failure.words,
+                    fix=f"burst down {self._layout.run_id}",
                 ) from None
 
     def _destroy(self, workspace: Workspace, progress: Progress) -> None:
