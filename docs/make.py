@@ -199,8 +199,7 @@ def sizes() -> str:
     text = row("cloud", "`type`", "service", "sizes", "the least, by the hour") + row(*["---"] * 5)
     for (cloud, kind), service in SERVICES.items():
         least = service.ranges[0].least
-        price = hourly(service, least)
-        cost = f"{shown(least)}: {price:.2f} USD" if price is not None else f"{shown(least)}"
+        cost = f"{shown(least)}: {hourly(cloud, service, least):.2f} USD"
         text += row(cloud, f"`{kind}`", service.name, service.said, cost)
     return text
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from provisioner.catalog.prices import price
 from provisioner.units import GIB
 
 
@@ -41,14 +42,18 @@ class Steps:
 
 @dataclass(frozen=True)
 class Service:
-    """What a `type` of the file is on a cloud. `said` is how a person would say its sizes; `price` is in USD for a GiB and
-    month (None where none was found).
+    """What a `type` of the file is on a cloud. `said` is how a person would say its sizes; `tiers` are (item of prices.csv,
+    the step in GiB of its sizes), the slowest and cheapest first: the first that has a size is taken.
     """
 
     name: str
     said: str
     ranges: tuple[Steps, ...]
-    price: float | None = None
+    tiers: tuple[tuple[str, int], ...]
+
+    def item(self, gib: int) -> str:
+        """What it is called in prices.csv in that size; in a size in which it does not come, the dearest."""
+        return next((item for item, step in self.tiers if gib and gib % step == 0), self.tiers[-1][0])
 
     def nearest(self, gib: int) -> tuple[int, ...]:
         """`gib` alone where it comes in that size; otherwise the next smaller and the next larger one, if there are."""
@@ -63,21 +68,33 @@ SERVICES: dict[tuple[str, str], Service] = {
         "FSx for Lustre",
         "1200GiB, 2400GiB and each 2400GiB more",
         (Steps(1200, 1, 1200), Steps(2400, 2400)),
-        # "Amazon FSx for Lustre pricing": scratch, SSD, US East.
-        price=0.14,
+        (("fsx-lustre", 1),),
     ),
-    ("gcp", "lustre"): Service("Google Cloud Managed Lustre", "multiples of 9000GiB", (Steps(9000, 9000),)),
+    ("gcp", "lustre"): Service(
+        "Google Cloud Managed Lustre",
+        "multiples of 9000GiB",
+        (Steps(9000, 9000),),
+        (("lustre-125", 72_000), ("lustre-250", 36_000), ("lustre-500", 18_000), ("lustre-1000", 9_000)),
+    ),
     ("gcp", "managed-nfs"): Service(
-        "Filestore", "1TiB to 9.75TiB by 256GiB, 10TiB to 100TiB by 2.5TiB", (Steps(1024, 256, 9984), Steps(10240, 2560, 102400))
+        "Filestore",
+        "1TiB to 9.75TiB by 256GiB, 10TiB to 100TiB by 2.5TiB",
+        (Steps(1024, 256, 9984), Steps(10240, 2560, 102400)),
+        (("filestore-zonal", 1),),
     ),
-    ("azure", "lustre"): Service("Azure Managed Lustre", "4TiB to 128TiB by 4TiB", (Steps(4096, 4096, 131072),)),
-    ("azure", "managed-nfs"): Service("Azure Files", "100GiB to 100TiB", (Steps(100, 1, 102400),)),
+    ("azure", "lustre"): Service(
+        "Azure Managed Lustre",
+        "4TiB to 128TiB by 4TiB",
+        (Steps(4096, 4096, 131072),),
+        (("lustre-40", 49152), ("lustre-125", 16384), ("lustre-250", 8192), ("lustre-500", 4096)),
+    ),
+    ("azure", "managed-nfs"): Service("Azure Files", "100GiB to 100TiB", (Steps(100, 1, 102400),), (("files-premium", 1),)),
 }
 
 
-def hourly(service: Service, size: int) -> float | None:
-    """USD an hour for `size` GiB; a month has 730 hours."""
-    return None if service.price is None else round(service.price * size / 730, 2)
+def hourly(cloud: str, service: Service, size: int) -> float:
+    """USD an hour for `size` GiB, in the cloud's default region."""
+    return round(price(cloud, None, service.item(size)).hourly(size), 2)
 
 
 def gib(size: int) -> int:

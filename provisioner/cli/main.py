@@ -15,6 +15,7 @@ COMMANDS: dict[str, str] = {
     "up": "Make a cluster and keep it.",
     "submit": "Submit the jobs of a file to a kept cluster.",
     "status": "Show a kept cluster's nodes and jobs.",
+    "cost": "Show what a run has cost so far.",
     "logs": "Show what a job wrote.",
     "ssh": "Open a shell on a kept cluster's head, or run one command there.",
     "fetch": "Bring a kept cluster's outputs here.",

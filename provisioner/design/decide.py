@@ -6,7 +6,7 @@ import graphlib
 
 from provisioner import units
 from provisioner.catalog.table import Catalogue, InstanceType
-from provisioner.design import model, rules
+from provisioner.design import estimate, model, rules
 from provisioner.findings import Finding, error, warning
 from provisioner.spec.model import Group, Job, Needs, Spec, TargetRef
 
@@ -20,8 +20,13 @@ _HEAD = Needs.model_validate({"cores": 2, "memory": "8GiB"})
 _MEMORY_SHARE = 0.95
 
 
-def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) -> tuple[model.Design, tuple[Finding, ...]]:
-    """Decide everything. With an error among the findings the Design stands but may not be created."""
+def decide(
+    spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef, *, rehearsed: float | None = None
+) -> tuple[model.Design, tuple[Finding, ...]]:
+    """Decide everything. With an error among the findings the Design stands but may not be created.
+
+    `rehearsed` is what a machine is to cost where none is billed, in USD an hour.
+    """
     found: list[Finding] = []
     native = target.name not in EMBEDDED
     cloud = target.name if native else _cloud_of(spec)
@@ -49,11 +54,11 @@ def decide(spec: Spec, catalogue: Catalogue, run: model.Run, target: TargetRef) 
         idle=spec.limits.idle,
         unused=spec.limits.unused,
         budget=float(spec.limits.cost) if spec.limits.cost is not None else None,
-        estimate=model.Estimate(hourly=0.0, hourly_max=0.0, total_max=0.0, basis="this machine: nothing is billed"),
+        rehearsed=None if native else rehearsed,
+        estimate=estimate.NOTHING,
     )
-    if native:
-        design = design.model_copy(update={"estimate": _estimate(design)})
-        found.extend(_over_budget(design))
+    design = design.model_copy(update={"estimate": estimate.estimated(design)})
+    found.extend(estimate.over_budget(design))
     found.extend(rules.check(design))
     return design, tuple(found)
 
@@ -253,30 +258,3 @@ def _asks_too_much(name: str, job: Job, group: model.Group) -> list[Finding]:
         )
     fix = "ask for less, or give the group bigger nodes"
     return [error("too-much", f"jobs.{name} asks for {text}", fix) for text in found]
-
-
-def _over_budget(design: model.Design) -> list[Finding]:
-    total, budget = design.estimate.total_max, design.budget
-    if total is None or budget is None or total <= budget:
-        return []
-    message = f"limits.cost is {budget:.2f} USD, but it may cost {total:.2f} USD within limits.ttl"
-    return [error("budget", message, "raise limits.cost, shorten limits.ttl, or ask for less")]
-
-
-def _estimate(design: model.Design) -> model.Estimate:
-    """Machines only, on demand unless the group is `spot: only`: what a bill has beside them is not counted yet."""
-
-    def price(group: model.Group) -> float | None:
-        return group.node.spot_price if group.spot == "only" else group.node.price
-
-    head, prices = design.head.price, [price(g) for g in design.groups]
-    login = design.login.node.price if design.login else 0.0
-    basis = "machines only, from the bundled catalogue"
-    if head is None or login is None or any(p is None for p in prices):
-        return model.Estimate(hourly=None, hourly_max=None, total_max=None, basis=basis)
-    head += login * (design.login.nodes if design.login else 0)
-    low = head + sum((p or 0.0) * g.min for p, g in zip(prices, design.groups, strict=True))
-    high = head + sum((p or 0.0) * g.max for p, g in zip(prices, design.groups, strict=True))
-    return model.Estimate(
-        hourly=round(low, 4), hourly_max=round(high, 4), total_max=round(high * design.ttl / 3600, 2), basis=basis
-    )

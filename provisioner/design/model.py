@@ -142,12 +142,14 @@ class Software(Part):
 class Estimate(Part):
     """What it costs, in USD: for each hour with the nodes that are always there, with all, and at most for its life.
 
-    None where a price is not known. `basis` says what is counted.
+    None where a price is not known. `expected` is what it costs when every job takes the time that it may; None where one
+    has no such time, too. `basis` says what is counted.
     """
 
     hourly: float | None
     hourly_max: float | None
     total_max: float | None
+    expected: float | None = None
     basis: str
 
 
@@ -159,7 +161,8 @@ def working_life(ttl: int) -> int:
 class Design(Part):
     """The whole decision. `jobs` are in an order in which each comes after what it needs; times in seconds, sizes in bytes.
 
-    `cloud` is the one that the file was written for, whose habits a rehearsal on this machine takes on.
+    `cloud` is the one that the file was written for, whose habits a rehearsal on this machine takes on; `rehearsed` what a
+    machine costs there, in USD an hour, where a budget is rehearsed, too.
     """
 
     version: int = 1
@@ -182,6 +185,7 @@ class Design(Part):
     idle: int
     unused: int | None = None
     budget: float | None
+    rehearsed: float | None = None
     estimate: Estimate
 
     @property

@@ -54,12 +54,11 @@ def sizes_that_there_are(design: Design, cloud: str) -> Iterator[Said]:
         if near != (asked,) or fs.size % GIB:
             size = filesystems.shown(asked) if fs.size % GIB == 0 else f"{fs.size / GIB:g}GiB"
             message = f"filesystems.{fs.mount}: {size}, but {service.name} comes in {service.said}"
-            yield message, f"size: {' or '.join(_priced(service, size) for size in near)}; it is billed by its size"
+            yield message, f"size: {' or '.join(_priced(cloud, service, size) for size in near)}; it is billed by its size"
 
 
-def _priced(service: filesystems.Service, size: int) -> str:
-    price = filesystems.hourly(service, size)
-    return filesystems.shown(size) + (f" (about {price:.2f} USD an hour)" if price is not None else "")
+def _priced(cloud: str, service: filesystems.Service, size: int) -> str:
+    return f"{filesystems.shown(size)} (about {filesystems.hourly(cloud, service, size):.2f} USD an hour)"
 
 
 @_rule("no-spot")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
 
 from provisioner import clock
 from provisioner.errors import BurstError, ExitCode
@@ -27,6 +28,16 @@ _MOST_RESTARTS = 5
 _DEAF = 30.0
 
 
+class Meter(Protocol):
+    """What counts the cost (lifecycle/budget.py)."""
+
+    def observe(self, nodes: Mapping[str, NodeState]) -> None:
+        """Every node, as slurmctld has it."""
+
+    def over(self) -> bool:
+        """Whether it is enough."""
+
+
 class ClusterLost(BurstError):
     """The head has gone while jobs were running."""
 
@@ -42,6 +53,7 @@ class Watch:
     def __init__(self, executor: Executor, submitted: Mapping[str, Submitted], events: Events, *, quiet: bool = False) -> None:
         self.tasks: Tasks = {}
         self.expired = False
+        self.overspent = False
         self._executor = executor
         self._submitted = dict(submitted)
         self._events = events
@@ -59,10 +71,12 @@ class Watch:
         follow: Follower | None,
         expires: float,
         ended: Callable[[str], object] = lambda _: None,
+        meter: Meter | None = None,
     ) -> None:
         """Return when every job is over. At `expires` (epoch seconds) jobs are cancelled, so that they can be collected.
 
-        `heal` is given the names of nodes that died, `ended` once the name of each job that is over.
+        `heal` is given the names of nodes that died, `ended` once the name of each job that is over. Where `meter` says that
+        it is enough, jobs are cancelled, too.
         """
         pause = _QUICKEST
         while True:
@@ -77,10 +91,14 @@ class Watch:
                 self.expired = True
                 self._events.say("expired", "the cluster's life ends: jobs are cancelled and collected")
                 self.cancel()
+            if meter is not None and not self.overspent and meter.over():
+                self.overspent = True
+                self._events.say("overspent", "limits.cost is nearly spent: jobs are cancelled and collected")
+                self.cancel()
             self._release_requeued()
             if clock.monotonic() - self._nodes_asked > _NODES_EVERY:
                 self._nodes_asked = clock.monotonic()
-                self._look_after_nodes(heal)
+                self._look_after_nodes(heal, meter)
             pause = _QUICKEST if changed else min(pause * 1.2, _SLOWEST)
             clock.sleep(pause)
 
@@ -177,11 +195,13 @@ class Watch:
                     with contextlib.suppress(CommandFailed):
                         ask.release(self._run, task.own_id)
 
-    def _look_after_nodes(self, heal: Callable[[Sequence[str]], None]) -> None:
+    def _look_after_nodes(self, heal: Callable[[Sequence[str]], None], meter: Meter | None) -> None:
         try:
             nodes = ask.nodes(self._run)
         except CommandFailed:
             return
+        if meter is not None:
+            meter.observe(nodes)
         now = clock.monotonic()
         silent = {node.name for node in nodes.values() if _dead(node)}
         self._mourned = {name: at for name, at in self._mourned.items() if name in silent}

@@ -11,6 +11,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,7 @@ from provisioner import clock
 from provisioner.design.model import Design
 from provisioner.errors import Interrupted, Invalid
 from provisioner.events import Sink
+from provisioner.executor.process import CommandFailed
 from provisioner.jobs.follow import Follower, Show
 from provisioner.jobs.model import Submitted
 from provisioner.jobs.stage import stage_in
@@ -28,6 +30,7 @@ from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work, decided
 from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.run import begin, create, end
+from provisioner.lifecycle.spending import look
 from provisioner.lifecycle.state import RunState
 from provisioner.lifecycle.work import Cluster
 from provisioner.report.receipt import Receipt
@@ -44,9 +47,10 @@ def up(prepared: Work, results: Path, sinks: Sequence[Sink] = ()) -> Receipt:
         record = Record(design, remembered, results, sinks)
         try:
             begin(record, prepared)
-            cluster = create(record, prepared)
-            with record.phase("ready"):
-                readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
+            with record.meter.guarding():
+                cluster = create(record, prepared)
+                with record.phase("ready"):
+                    readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
             record.events.step("kept", f"{design.run.id} is kept", expires=design.run.expires)
             return record.receipt(status="kept")
         except (Exception, Interrupted) as problem:
@@ -165,5 +169,7 @@ def down(kept: Kept, results: Path, sinks: Sequence[Sink], *, discard: bool) -> 
     claim(results)
     with state.reopen(kept.state.run_id) as held, signals.catching(lambda: last_words(held)) as caught:
         record = Record(kept.design, held, results, sinks)
+        with contextlib.suppress(CommandFailed):
+            look(kept.cluster.executor, record.meter)
         with caught.shielded():
             return end(record, kept.cluster.target, None if discard else kept.cluster, caught)

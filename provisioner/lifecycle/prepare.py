@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,11 +54,25 @@ def decided(file: Path, target: str | None = None, run_id: str | None = None) ->
     reference = _reference(loaded, target)
     now = int(clock.now())
     run = model.Run(id=run_id or state.new_run_id(loaded.spec.name), owner=state.caller(), expires=now + loaded.spec.limits.ttl)
-    design, found = decide(loaded.spec, bundled(), run, reference)
+    design, found = decide(loaded.spec, bundled(), run, reference, rehearsed=_rehearsed())
     found = tuple(_placed(finding, loaded) for finding in found)
     if errors(found):
         raise FileRefused(file, (*loaded.findings, *found))
     return loaded, design, (*loaded.findings, *found)
+
+
+def _rehearsed() -> float | None:
+    """$BURST_REHEARSE_PRICE: what a machine is to cost where none is billed, in USD an hour (docs/rehearsal.md)."""
+    text = os.environ.get("BURST_REHEARSE_PRICE")
+    if not text:
+        return None
+    try:
+        price = float(text)
+    except ValueError:
+        price = math.nan
+    if not 0 <= price < math.inf:
+        raise Invalid(f"BURST_REHEARSE_PRICE: {text!r} is no price", fix="export BURST_REHEARSE_PRICE=3.6, in USD an hour")
+    return price
 
 
 def _placed(finding: Finding, loaded: Loaded) -> Finding:

@@ -16,8 +16,9 @@ from provisioner.errors import BurstError, ExitCode, Interrupted, Invalid
 from provisioner.events import Event, Events, Sink
 from provisioner.findings import Finding, errors
 from provisioner.jobs.model import JobResult
+from provisioner.lifecycle.budget import Meter
 from provisioner.lifecycle.state import RunState
-from provisioner.report.receipt import Cost, Phase, Problem, Receipt, Scan, Status
+from provisioner.report.receipt import Cost, Phase, Problem, Receipt, Scan, Spent, Status
 from provisioner.targets.base import Resource
 
 _STATUS: dict[ExitCode, Status] = {
@@ -48,6 +49,8 @@ class Record:
         self._problem: BaseException | None = None
         self._started, self._at = clock.monotonic(), clock.now()
         self.events = Events(design.run.id, [state.journal, _to_file(results / "events.jsonl"), *sinks])
+        self.meter = Meter(design, state.folder, self.found)
+        self.events.listen(self.meter)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -98,7 +101,6 @@ class Record:
     def receipt(self, *, status: Status | None = None) -> Receipt:
         """As it stands now, also written to DIR/receipt.json."""
         code = self.exit_code()
-        estimate = self.design.estimate.total_max
         place = self.design.target + (f"/{self.design.region}" if self.design.region else "")
         receipt = Receipt(
             run_id=self.design.run.id,
@@ -111,7 +113,7 @@ class Record:
             results=str(self.results),
             phases=tuple(self.phases),
             jobs=self.jobs,
-            cost=Cost(estimated_usd=estimate, final_usd=0.0 if estimate == 0 else None),
+            cost=self._cost(),
             remains=self.remains,
             scans=self.scans,
             findings=tuple(self.findings),
@@ -122,6 +124,25 @@ class Record:
         except OSError as problem:
             self.events.say("stopped", f"{self.results}/receipt.json could not be written: {problem.strerror}")
         return receipt
+
+    def _cost(self) -> Cost:
+        lines = tuple(
+            Spent(
+                name=line.name,
+                what=line.what,
+                count=line.count,
+                amount=round(line.hours, 4),
+                unit=line.unit,
+                usd=round(line.usd, 4),
+            )
+            for line in self.meter.lines()
+        )
+        return Cost(
+            estimated_usd=self.design.estimate.total_max,
+            final_usd=None if self.meter.ledger.unpriced() else round(self.meter.spent(), 2),
+            limit_usd=self.design.budget,
+            items=lines,
+        )
 
     def _before(self) -> float:
         """What came before the record: preflight."""

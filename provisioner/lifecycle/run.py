@@ -32,11 +32,12 @@ def run(prepared: Work, results: Path, sinks: Sequence[Sink] = (), show: Show | 
         cluster = None
         try:
             begin(record, prepared)
-            cluster = create(record, prepared)
-            with record.phase("ready"):
-                readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
-            with record.phase("stage"):
-                stage_in(cluster.executor, design, prepared.folder, cluster.inventory.workdir, record.events)
+            with record.meter.guarding():
+                cluster = create(record, prepared)
+                with record.phase("ready"):
+                    readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
+                with record.phase("stage"):
+                    stage_in(cluster.executor, design, prepared.folder, cluster.inventory.workdir, record.events)
             with record.phase("jobs"):
                 work.do(cluster, record, show)
         except (Exception, Interrupted) as problem:

@@ -90,6 +90,7 @@ def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], sh
                 follower,
                 deadline(record.design),
                 lambda name: courier.submit(_gather_early, cluster, record, submitted[name], watch) if bring else None,
+                record.meter,
             )
         except ClusterLost:
             cluster.lost = True
@@ -98,6 +99,8 @@ def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], sh
             if follower is not None:
                 with contextlib.suppress(CommandFailed):
                     follower.read(watch.tasks)
+    if watch.overspent:
+        record.found(record.meter.enough())
     if watch.expired:
         record.found(warning("expired", "the cluster's life ended before its jobs: they were cancelled", "raise limits.ttl"))
     return watch
@@ -126,6 +129,7 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
     elif not watch.over() and not running:
         watch.cancel()
         watch.wait_until_over(_CANCEL_SECONDS)
+    record.meter.ran(task for tasks in watch.tasks.values() for task in tasks)
     for job in record.design.jobs:
         if job.name in submitted and job.name not in record.jobs and not (running and not watch.is_over(job.name)):
             _gather_one(cluster, record, submitted[job.name], watch)

@@ -39,11 +39,27 @@ class Phase(Part):
     seconds: float
 
 
+class Spent(Part):
+    """All of one kind that was billed: `amount` in `unit`, hours of all of them together or GiB of traffic. `count` is how
+    many there were."""
+
+    name: str
+    what: str
+    count: int
+    amount: float
+    unit: str
+    usd: float
+
+
 class Cost(Part):
-    """USD; null where a price is not known."""
+    """USD; null where a price is not known. `final_usd` is what `items` come to by the published prices, of a kept cluster
+    up to now; `estimated_usd` the most that it was thought to cost, `limit_usd` the file's limits.cost.
+    """
 
     estimated_usd: float | None
     final_usd: float | None
+    limit_usd: float | None = None
+    items: tuple[Spent, ...] = ()
 
 
 class Scan(Part):

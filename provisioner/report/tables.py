@@ -8,45 +8,32 @@ from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.console import Console
-from rich.table import Table
 
+from provisioner.design.bill import bill
 from provisioner.design.model import Design, Group, Node
 from provisioner.design.timeline import Timeline
 from provisioner.design.timeline.step import Timed
 from provisioner.findings import Finding
+from provisioner.report.costs import print_bill
+from provisioner.report.rows import print_table
 from provisioner.slurm.states import NodeState, Task
 from provisioner.units import MIB, show_duration, show_size
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> None:
     """A table of these columns."""
-    _print([[_cell(row[column]) for column in columns] for row in rows], [column.replace("_", " ") for column in columns])
+    print_table([[_cell(row[column]) for column in columns] for row in rows], [column.replace("_", " ") for column in columns])
 
 
 def _cell(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def _print(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*row)
-    # Off a terminal nothing is cut to a width that nobody has.
-    console = Console(highlight=False, markup=False)
-    if not console.is_terminal:
-        console = Console(highlight=False, markup=False, width=500)
-    for line in console.render_lines(table, pad=False):
-        click.echo("".join(segment.text for segment in line).rstrip())
-
-
 def print_plan(design: Design) -> None:
     """What would be made."""
     place = design.target + (f"/{design.region}" if design.region else "")
     click.echo(f"{design.name} on {place}, for {show_duration(design.ttl)} at most")
-    _print(
+    print_table(
         [
             [
                 "head",
@@ -64,24 +51,16 @@ def print_plan(design: Design) -> None:
     )
     if design.filesystems:
         rows = [[fs.mount, fs.type, fs.id or show_size(fs.size)] for fs in design.filesystems]
-        _print(rows, ["mount", "type", "size or id"])
+        print_table(rows, ["mount", "type", "size or id"])
     if design.target == design.cloud:
-        _print(_around(design), ["", "around it"])
+        print_table(_around(design), ["", "around it"])
     if design.jobs:
         rows = [
             [job.name, job.group, ", ".join(job.needs), job.script or job.command or "", " ".join(job.options[1:])]
             for job in design.jobs
         ]
-        _print(rows, ["job", "group", "needs", "runs", "sbatch options"])
-    estimate = design.estimate
-    low, high = estimate.hourly, estimate.hourly_max
-    if low is None or high is None:
-        click.echo("cost: not known, a type has no price in the catalogue")
-    elif high == 0:
-        click.echo(f"cost: nothing ({estimate.basis})")
-    else:
-        hourly = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
-        click.echo(f"cost: {hourly} USD an hour, {estimate.total_max:.2f} USD at most ({estimate.basis})")
+        print_table(rows, ["job", "group", "needs", "runs", "sbatch options"])
+    print_bill(bill(design), design.estimate, design.budget)
 
 
 def _around(design: Design) -> list[list[str]]:
@@ -135,7 +114,7 @@ def print_timeline(design: Design, found: Timeline | None) -> None:
         ]
         for step in found.steps
     ]
-    _print(rows, ["", "step", "from s", "takes s", "", "waits for"])
+    print_table(rows, ["", "step", "from s", "takes s", "", "waits for"])
     click.echo(f"the first node is ready after {found.seconds:.0f} s (* the critical path, ~ an estimate of ours)")
     if found.earliest < found.seconds:
         click.echo(f"launched as soon as it could be, without waiting for all of Pulumi: {found.earliest:.0f} s")
@@ -167,14 +146,14 @@ def plan_json(design: Design, findings: Sequence[Finding], found: Timeline | Non
 def print_status(design: Design, nodes: Mapping[str, NodeState], tasks: Mapping[str, Sequence[Task]]) -> None:
     """Nodes and jobs of a kept cluster."""
     click.echo(f"{design.run.id} on {design.target}")
-    _print([[node.name, _node_state(node)] for node in nodes.values()], ["node", "state"])
+    print_table([[node.name, _node_state(node)] for node in nodes.values()], ["node", "state"])
     rows = [
         [name if task.index is None else f"{name}[{task.index}]", str(task.job_id), task.state, task.nodes, task.reason]
         for name, known in tasks.items()
         for task in known
     ]
     if rows:
-        _print(rows, ["job", "id", "state", "nodes", "reason"])
+        print_table(rows, ["job", "id", "state", "nodes", "reason"])
     else:
         click.echo("no jobs were submitted")
 

@@ -10,7 +10,7 @@ import click
 from provisioner.events import Event
 from provisioner.findings import Finding, Level
 from provisioner.jobs.model import JobResult
-from provisioner.report.receipt import Receipt
+from provisioner.report.receipt import Cost, Receipt
 from provisioner.targets.base import UNASKED, Resource
 from provisioner.units import count, show_duration, show_size
 
@@ -75,8 +75,7 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
     yield "  " + "  ".join(f"{phase.name} {show_duration(round(phase.seconds, 2))}" for phase in receipt.phases)
     for name, job in receipt.jobs.items():
         yield from _job_lines(name, job, receipt.results)
-    cost = "nothing" if receipt.cost.final_usd == 0 else _dollars(receipt.cost.final_usd or receipt.cost.estimated_usd)
-    yield f"  cost {cost}"
+    yield f"  cost {_cost(receipt.cost)}"
     if receipt.problem is not None:
         yield click.style(f"  {receipt.problem.message}", fg="red")
         yield from (f"    {line}" for text in (receipt.problem.why, receipt.problem.fix) for line in text.splitlines())
@@ -106,8 +105,13 @@ def left_lines(remains: Sequence[Resource]) -> Iterator[str]:
         yield f"{cost} {resource.kind} {resource.id} {resource.name}".rstrip()
 
 
-def _dollars(amount: float | None) -> str:
-    return "not known" if amount is None else f"{amount:.2f} USD at most"
+def _cost(cost: Cost) -> str:
+    """What it came to, and what it could have."""
+    if not cost.items and cost.final_usd == 0:
+        return "nothing"
+    most = cost.estimated_usd if cost.limit_usd is None else cost.limit_usd
+    final = "not known" if cost.final_usd is None else f"{cost.final_usd:.2f} USD"
+    return final if most is None else f"{final} (of at most {most:.2f})"
 
 
 def _job_lines(name: str, job: JobResult, results: str) -> Iterator[str]:

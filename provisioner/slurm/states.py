@@ -120,12 +120,16 @@ def _epoch(text: str | None) -> float | None:
 
 @dataclass(frozen=True)
 class NodeState:
-    """A node as sinfo has it: `idle`, `allocated`, `down` …; `responding` is false where sinfo adds a `*`."""
+    """A node as sinfo has it: `idle`, `allocated`, `down` …; `responding` is false where sinfo adds a `*`.
+
+    `gone` has no machine: it is powered down (`~`), not on its way up (`#`) or down (`%`, `!`).
+    """
 
     name: str
     state: str
     responding: bool
     powered: bool
+    gone: bool = False
 
 
 def parse_nodes(text: str) -> dict[str, NodeState]:
@@ -136,7 +140,7 @@ def parse_nodes(text: str) -> dict[str, NodeState]:
         plain = state.rstrip("*~#!%$@^-+")
         marks = state[len(plain) :]
         for name in expand(names):
-            nodes[name] = NodeState(name, plain, "*" not in marks, not set("~#!%") & set(marks))
+            nodes[name] = NodeState(name, plain, "*" not in marks, not set("~#!%") & set(marks), "~" in marks)
     return dict(sorted(nodes.items()))
 
 

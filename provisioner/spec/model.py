@@ -277,7 +277,11 @@ class Job(Part):
 class Limits(Part):
     """When it ends."""
 
-    cost: Money | None = Field(None, description="The most it may cost.")
+    cost: Money | None = Field(
+        None,
+        description="The most it may cost, by the published prices: before it is spent, jobs are cancelled, outputs brought, "
+        "everything destroyed.",
+    )
     ttl: Duration = Field(default=8 * 3600, description="The cluster's longest life.")
     idle: Duration = Field(default=600, description="An elastic node that idles this long is ended.")
     unused: Duration | None = Field(

@@ -21,7 +21,7 @@ def test_a_run_brings_its_outputs_and_leaves_nothing(burst: Burst) -> None:
     receipt = burst.receipt("run", "--results", "out")
     assert receipt["status"] == "done"
     assert receipt["remains"] == []
-    assert receipt["cost"] == {"estimated_usd": 0.0, "final_usd": 0.0}
+    assert receipt["cost"] == {"estimated_usd": 0.0, "final_usd": 0.0, "limit_usd": None, "items": []}
     job = receipt["jobs"]["hello"]
     assert (job["state"], job["exit_code"], job["missing"]) == ("COMPLETED", 0, [])
     assert job["nodes"] == ["cpu-1"]

@@ -33,19 +33,19 @@ TABLE: dict[str, list[tuple[str, str, str, str]]] = {
             "gcp",
             "groups: {cpu: {nodes: 1}}\nfilesystems:\n  /scratch: {type: lustre, size: 1200GiB}  # <<<\n",
             "filesystems./scratch: 1200GiB, but Google Cloud Managed Lustre comes in multiples of 9000GiB",
-            "size: 9000GiB; it is billed by its size",
+            "size: 9000GiB (about 7.40 USD an hour); it is billed by its size",
         ),
         (
             "gcp",
             "groups: {cpu: {nodes: 1}}\nfilesystems:\n  '/data. in': {type: managed-nfs}  # <<<\n",
             "filesystems./data. in: 100GiB, but Filestore comes in 1TiB to 9.75TiB by 256GiB, 10TiB to 100TiB by 2.5TiB",
-            "size: 1TiB; it is billed by its size",
+            "size: 1TiB (about 0.35 USD an hour); it is billed by its size",
         ),
         (
             "azure",
             "groups: {cpu: {nodes: 1}}\nfilesystems:\n  /scratch: {type: lustre, size: 130TiB}  # <<<\n",
             "filesystems./scratch: 130TiB, but Azure Managed Lustre comes in 4TiB to 128TiB by 4TiB",
-            "size: 128TiB; it is billed by its size",
+            "size: 128TiB (about 26.03 USD an hour); it is billed by its size",
         ),
         (
             "aws",
@@ -57,7 +57,7 @@ TABLE: dict[str, list[tuple[str, str, str, str]]] = {
             "azure",
             "groups: {cpu: {nodes: 1}}\nfilesystems:\n  /data: {type: managed-nfs, size: 50GiB}  # <<<\n",
             "filesystems./data: 50GiB, but Azure Files comes in 100GiB to 100TiB",
-            "size: 100GiB; it is billed by its size",
+            "size: 100GiB (about 0.02 USD an hour); it is billed by its size",
         ),
     ],
     "no-spot": [

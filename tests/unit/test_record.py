@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import Still, design
+from making import Still, catalogue, design, instance
 
 from provisioner import clock
 from provisioner.errors import BurstError, ExitCode, Interrupted, Invalid, Leftover, NotCreated, OutputsWrong
@@ -158,13 +158,40 @@ def test_events_reach_the_journal_before_the_file_and_the_file_before_the_screen
     assert "größe" in (folder / "results" / "events.jsonl").read_text(encoding="utf-8")
 
 
-def test_this_machine_costs_nothing_in_the_end_and_a_cloud_nobody_knows_yet(record: Record) -> None:
-    assert record.receipt().cost.final_usd == 0
-    record.design = design("version: 1\nname: a\ntarget: aws/us-east-1\ngroups: {cpu: {nodes: 1}}\n", "aws/us-east-1")
-    receipt = record.receipt()
+def test_this_machine_costs_nothing_in_the_end(record: Record) -> None:
+    cost = record.receipt().cost
+    assert (cost.estimated_usd, cost.final_usd, cost.items) == (0, 0, ())
+
+
+def test_a_cloud_costs_what_there_was_of_it(folder: Path) -> None:
+    text = "version: 1\nname: a\ntarget: aws/us-east-1\ngroups: {cpu: {nodes: 1, instance: c7i.large}}\nhead: {instance: c7i.large}\n"
+    (folder / "state").mkdir()
+    with clock.use(Still()):
+        record = Record(design(text, "aws/us-east-1"), RunState(folder / "state"), claim(folder / "results"), [])
+        assert record.receipt().cost.final_usd == 0, "nothing was made"
+        record.events.step("create.stack", "…")
+        record.events.say("launched", "…", nodes=["cpu-1"], instance="c7i.large", market="on-demand")
+        clock.sleep(3600)
+        record.events.say("destroyed", "nothing is left")
+        clock.sleep(3600)
+        receipt = record.receipt()
     assert receipt.target == "aws/us-east-1"
     assert receipt.cost.estimated_usd is not None
-    assert receipt.cost.final_usd is None
+    head = 0.08925 + 50 * 0.08 / 730 + 0.005
+    assert receipt.cost.final_usd == round(head + 0.08925 + 32 * 0.08 / 730, 2)
+    assert [(line.name, line.count, line.amount, line.unit) for line in receipt.cost.items] == [
+        (name, 1, 1.0, "h") for name in ("head", "head disk", "public address", "cpu", "cpu disk")
+    ]
+
+
+def test_what_has_no_known_price_makes_no_sum(folder: Path) -> None:
+    text = "version: 1\nname: a\ngroups: {cpu: {nodes: 1, instance: free}}\n"
+    (folder / "state").mkdir()
+    known = catalogue(instance("free", on_demand=None), instance("head"))
+    record = Record(design(text, "aws", known), RunState(folder / "state"), claim(folder / "results"), [])
+    record.events.step("create.stack", "…")
+    record.events.say("launched", "…", nodes=["cpu-1"], instance="free", market="on-demand")
+    assert record.receipt().cost.final_usd is None
 
 
 def test_every_way_to_end_has_a_status() -> None:

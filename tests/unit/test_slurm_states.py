@@ -213,7 +213,7 @@ def test_nodes() -> None:
     ],
 )
 def test_each_mark_of_sinfo(mark: str, responding: bool, powered: bool) -> None:
-    assert parse_nodes(f"n-1|idle{mark}\n") == {"n-1": NodeState("n-1", "idle", responding, powered)}
+    assert parse_nodes(f"n-1|idle{mark}\n") == {"n-1": NodeState("n-1", "idle", responding, powered, mark == "~")}
 
 
 def test_no_nodes() -> None:

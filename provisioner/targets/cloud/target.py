@@ -157,6 +157,7 @@ class CloudTarget:
         for region in regions:
             # The head first, within: from then on nobody launches machines for it.
             self._place.end_machines(self._session(region), run_id)
+        events.say("machines.ended", "the machines are ended")
         if layout.program.is_dir():
             engine.Engine(layout, self._place, self._place.environment(self._session(regions[0]))).destroy(events)
         shutil.rmtree(layout.root, ignore_errors=True)

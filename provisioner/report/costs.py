@@ -1,0 +1,100 @@
+"""Money for people, and the same as JSON: a bill before anything exists, and what a run has cost so far."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+
+import click
+
+from provisioner.cost.bill import Bill, Item, Nodes
+from provisioner.cost.ledger import Line
+from provisioner.design.model import Design, Estimate
+from provisioner.report.rows import print_table
+from provisioner.units import show_duration
+
+# Prices that nobody found are marked so.
+_GUESS = "~"
+
+
+def print_bill(bill: Bill, estimate: Estimate, budget: float | None) -> None:
+    """What is billed, and what that makes."""
+    if bill.free:
+        click.echo(f"cost: nothing ({estimate.basis})")
+        return
+    print_table(
+        [*(_item_row(item) for item in bill.fixed), *_node_rows(bill.nodes), *_traffic_rows(bill)],
+        ["billed", "what", "how many", "USD each"],
+    )
+    low, high = estimate.hourly, estimate.hourly_max
+    if low is None or high is None:
+        click.echo("cost: not known, a type has no price in the catalogue")
+        return
+    hourly = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+    expected = f"about {estimate.expected:.2f} expected, " if estimate.expected is not None else ""
+    limit = f"; ended before limits.cost, {budget:.2f}" if budget is not None else ""
+    most = f"{estimate.total_max or 0:.2f} USD at most"
+    click.echo(f"cost: {hourly} USD an hour, {expected}{most}{limit} ({estimate.basis})")
+
+
+def _item_row(item: Item) -> list[str]:
+    return [item.name, item.what, str(item.count), _each(item.usd, item.basis, "h")]
+
+
+def _node_rows(nodes: Sequence[Nodes]) -> Iterator[list[str]]:
+    """A line for each type and market that is tried; what comes with a node is told once."""
+    for group in nodes:
+        count = str(group.least) if group.least == group.most else f"{group.least} to {group.most}"
+        told: set[tuple[str, str]] = set()
+        for option in group.options:
+            for item in option.items:
+                if (item.name, item.what) not in told:
+                    told.add((item.name, item.what))
+                    yield [item.name, item.what, count, _each(item.usd, item.basis, "h")]
+
+
+def _traffic_rows(bill: Bill) -> Iterator[list[str]]:
+    for traffic in bill.traffic:
+        count = f"{traffic.expected:g} to {traffic.most:g} GiB, a guess" if traffic.most else "not counted"
+        yield [traffic.name, traffic.what, count, _each(traffic.usd, traffic.basis, "GiB")]
+
+
+def _each(usd: float | None, basis: str, unit: str) -> str:
+    return "not known" if usd is None else f"{usd:.4f}/{unit}{_GUESS if basis == 'estimate' else ''}"
+
+
+def print_cost(design: Design, lines: Sequence[Line], spent: float, rate: float, unpriced: Sequence[str]) -> None:
+    """What was billed so far."""
+    if not lines:
+        click.echo(f"{design.run.id}: nothing was billed")
+        return
+    rows = [[line.name, line.what, str(line.count), _amount(line), f"{line.usd:.2f}"] for line in lines]
+    print_table(rows, ["billed", "what", "how many", "in all", "USD"])
+    click.echo(f"{design.run.id}: {spent:.2f} USD so far, {rate:.2f} USD an hour now; {_most(design)}")
+    for what in unpriced:
+        click.echo(f"not counted: {what} has no known price")
+
+
+def _amount(line: Line) -> str:
+    return show_duration(round(line.hours * 3600)) if line.unit == "h" else f"{line.hours:.3f} {line.unit}"
+
+
+def _most(design: Design) -> str:
+    estimate, budget = design.estimate.total_max, design.budget
+    said = "at most an amount that nobody knows" if estimate is None else f"{estimate:.2f} USD at most"
+    return said if budget is None else f"{said}, ended before {budget:.2f} USD (limits.cost)"
+
+
+def cost_json(design: Design, lines: Sequence[Line], spent: float, rate: float, unpriced: Sequence[str]) -> str:
+    """The same for programs."""
+    body = {
+        "run_id": design.run.id,
+        "spent_usd": round(spent, 4),
+        "hourly_usd": round(rate, 4),
+        "estimated_usd": design.estimate.total_max,
+        "limit_usd": design.budget,
+        "not_counted": list(unpriced),
+        "items": [asdict(line) for line in lines],
+    }
+    return json.dumps(body, indent=2)

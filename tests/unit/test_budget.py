@@ -1,0 +1,279 @@
+"""limits.cost while a run goes on: said when most of it is spent, and ended before all of it is."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from making import RUN, Planned, Still, inventory, spec, task
+from standing_in import ListedTarget, SlurmHead
+
+from provisioner import clock
+from provisioner.catalog.table import bundled
+from provisioner.design.decide import decide
+from provisioner.design.model import Design
+from provisioner.errors import ExitCode
+from provisioner.events import Event
+from provisioner.findings import Finding
+from provisioner.jobs.model import Submitted
+from provisioner.lifecycle import work
+from provisioner.lifecycle.budget import Meter, Overspent
+from provisioner.lifecycle.record import Record, claim
+from provisioner.lifecycle.state import RunState
+from provisioner.lifecycle.work import Cluster
+from provisioner.slurm.states import NodeState
+from provisioner.spec.model import parse_target
+
+LIFE = 10_000
+BEGUN = float(RUN.expires - LIFE)
+# A machine costs a cent a second. Five minutes are kept for collecting, five seconds for ending what is on this machine.
+CENT = 36.0
+ENDING = 305
+
+
+def rehearsed(cost: float, nodes: str = "2") -> Design:
+    text = f"""\
+    version: 1
+    name: a
+    groups: {{cpu: {{nodes: {nodes}}}}}
+    jobs: {{melt: {{command: ls, outputs: log}}}}
+    limits: {{cost: {cost} USD, ttl: {LIFE}s, idle: 60s}}
+    """
+    return decide(spec(text), bundled(), RUN, parse_target("local"), rehearsed=CENT)[0]
+
+
+class Run:
+    """One run with a job that goes on, and its meter."""
+
+    def __init__(self, folder: Path, decided: Design) -> None:
+        self.design, self.events = decided, list[Event]()
+        self.state = RunState(folder / "state")
+        self.state.folder.mkdir(exist_ok=True)
+        self.head = SlurmHead()
+        self.record = Record(decided, self.state, claim(folder / "results"), [self.events.append])
+        self.cluster = Cluster(ListedTarget(), inventory(decided, folder / "work"), self.head)
+        self.job = Submitted(name="melt", slurm_id=1, folder=str(folder / "work" / "melt"))
+        self.running(None)
+        log = folder / "work" / "melt" / "log"
+        log.parent.mkdir(parents=True, exist_ok=True)
+        log.write_text("melt\n")
+        self.state.save_submitted({"melt": self.job})
+
+    def running(self, nodes: str | None) -> None:
+        self.head.jobs["melt"] = task(state="RUNNING", ended=None, started=BEGUN, nodes=nodes or "cpu-1")
+
+    def cancels(self, line: str) -> None:
+        if line.startswith("scancel"):
+            self.head.jobs["melt"] = task(state="CANCELLED", started=BEGUN, ended=clock.now())
+
+    def created(self) -> None:
+        self.record.events.step("create.folder", "…")
+        self.record.events.step("create.nodes", "…", nodes=list(self.design.fixed))
+
+    @property
+    def budget(self) -> list[Finding]:
+        return [finding for finding in self.record.findings if finding.code == "budget"]
+
+
+@pytest.fixture
+def still() -> Iterator[Still]:
+    with clock.use(Still(BEGUN)) as at:
+        assert isinstance(at, Still)
+        yield at
+
+
+def test_most_of_a_budget_is_said_once_and_before_all_of_it_is_spent_it_is_enough(folder: Path, still: Still) -> None:
+    # The head and two nodes: three cents a second.
+    run = Run(folder, rehearsed(cost=100))
+    run.created()
+    seen: list[tuple[int, bool, int]] = []
+    for seconds in range(0, 3400, 10):
+        still.at = BEGUN + seconds
+        seen.append((seconds, run.record.meter.over(), len(run.budget)))
+    said = next(seconds for seconds, _, told in seen if told)
+    enough = next(seconds for seconds, over, _ in seen if over)
+    assert said == 2670, "80 USD at three cents a second"
+    assert enough == 3030, "100 USD, less 305 seconds of it"
+    assert seen[-1][2] == 1
+    (found,) = run.budget
+    assert found.message == "80.10 of 100.00 USD are spent, 108.00 USD an hour: jobs are cancelled in about 6 min"
+    assert (found.level.value, found.fix) == ("warning", "raise limits.cost")
+
+
+@pytest.mark.parametrize(("cost", "rehearsed_price"), [(0.01, None), (1_000_000, CENT)])
+def test_nothing_is_said_where_nothing_is_billed_or_there_is_enough(
+    folder: Path, still: Still, cost: float, rehearsed_price: float | None
+) -> None:
+    text = f"version: 1\nname: a\ngroups: {{cpu: {{nodes: 2}}}}\nlimits: {{cost: {cost} USD}}\n"
+    run = Run(folder, decide(spec(text), bundled(), RUN, parse_target("local"), rehearsed=rehearsed_price)[0])
+    run.created()
+    still.at += 5000
+    assert not run.record.meter.over()
+    assert run.budget == []
+
+
+def test_jobs_are_cancelled_collected_and_the_reason_told(folder: Path) -> None:
+    run = Run(folder, rehearsed(cost=100))
+    plan = {3300: lambda: pytest.fail("it went on")}
+    ran = run.head.run
+
+    def spy(argv: Any, **known: Any) -> Any:
+        run.cancels(" ".join(argv))
+        return ran(argv, **known)
+
+    run.head.run = spy  # type: ignore[method-assign]
+    with clock.use(Planned(plan, BEGUN)):
+        run.created()
+        watch = work.follow(run.cluster, run.record, {"melt": run.job}, None, bring=True)
+        work.gather(run.cluster, run.record)
+        at = clock.now() - BEGUN
+        cost = run.record.receipt().cost
+    assert watch.overspent
+    assert not watch.expired
+    assert 3028 <= at <= 3032
+    assert "scancel 1" in run.head.ran
+    assert [finding.message for finding in run.budget][1:] == [
+        f"{cost.final_usd:.2f} of limits.cost's 100.00 USD are spent, and ending it costs the rest"
+    ]
+    assert run.record.jobs["melt"].state == "CANCELLED"
+    assert (run.record.results / "melt" / "log").read_text() == "melt\n"
+    assert run.record.exit_code() is ExitCode.JOB_FAILED
+    assert cost.limit_usd == 100
+    assert cost.final_usd == pytest.approx(3 * at * 0.01, abs=0.05)
+
+
+def test_nodes_that_slurm_starts_are_counted_from_when_they_are_seen(folder: Path) -> None:
+    run = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
+    run.running("cpu-[1-2]")
+    run.head.nodes = {"cpu-1": "idle~", "cpu-2": "idle~", "cpu-3": "idle~"}
+    plan = {
+        100: lambda: run.head.nodes.update({"cpu-1": "mixed#", "cpu-2": "mixed#"}),
+        110: lambda: run.head.nodes.update({"cpu-1": "mixed"}),
+        400: lambda: run.head.nodes.update({"cpu-2": "idle%"}),
+        500: lambda: run.head.nodes.update({"cpu-2": "idle~"}),
+        700: lambda: run.head.jobs.update(melt=task(started=BEGUN + 110, ended=BEGUN + 700, nodes="cpu-1")),
+    }
+    with clock.use(Planned(plan, BEGUN)):
+        run.created()
+        work.follow(run.cluster, run.record, {"melt": run.job}, None)
+        lines = {line.name: line for line in run.record.meter.lines()}
+    assert (lines["cpu"].count, lines["head"].count) == (2, 1)
+    assert lines["cpu"].usd == pytest.approx(0.01 * (600 + 400), abs=0.01 * 10), "two seconds late each time at most"
+
+
+def test_nodes_of_jobs_that_nobody_watched_are_counted_from_the_jobs(folder: Path, still: Still) -> None:
+    """A kept cluster: the client comes back when all is over."""
+    run = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
+    run.created()
+    still.at = BEGUN + 5000
+    meter = Meter(run.design, run.state.folder, lambda _: None)
+    one, two = task(started=BEGUN + 1000, ended=BEGUN + 1500, nodes="cpu-[1-2]"), task(started=None, ended=None, nodes="")
+    again = task(started=BEGUN + 1510, ended=BEGUN + 1600, nodes="cpu-1")
+    meter.ran([one, two, again])
+    meter.observe({"cpu-1": NodeState("cpu-1", "idle", True, True), "cpu-2": NodeState("cpu-2", "idle", True, False, True)})
+    lines = {line.name: line for line in meter.lines()}
+    # Both for 500 seconds and a minute of idling.
+    assert lines["cpu"].usd == pytest.approx(0.01 * 2 * 560)
+    assert meter.ledger.open() == {"head", "cluster", "cpu-1"}
+
+
+def test_nodes_that_are_asked_for_before_their_jobs_are_counted_from_then(folder: Path, still: Still) -> None:
+    run = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
+    run.created()
+    run.record.events.say("nodes.asked", "…", nodes=["cpu-1", "cpu-2"])
+    still.at += 100
+    run.record.events.say("nodes.asked", "…", nodes=["cpu-1"])
+    assert run.record.meter.spent() == pytest.approx(3 * 100 * 0.01)
+
+
+def test_nodes_that_went_while_nobody_looked_went_when_they_had_idled(folder: Path, still: Still) -> None:
+    run = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
+    run.created()
+    there = {name: NodeState(name, "idle", True, True) for name in ("cpu-1", "cpu-2")}
+    run.record.meter.observe(there)
+    still.at = BEGUN + 100
+    run.record.meter.observe(there)
+    still.at = BEGUN + 5000
+    later = Meter(run.design, run.state.folder, lambda _: None)
+    later.ran([task(started=BEGUN + 50, ended=BEGUN + 1000, nodes="cpu-2")])
+    later.observe({name: NodeState(name, "idle", True, False, True) for name in there})
+    (line,) = [line for line in later.lines() if line.name == "cpu"]
+    assert line.usd == pytest.approx(0.01 * (160 + 1060))
+
+
+def test_a_ledger_outlives_its_client_and_goes_with_the_run(folder: Path, still: Still) -> None:
+    run = Run(folder, rehearsed(cost=100))
+    run.created()
+    still.at += 1000
+    later = Meter(run.design, run.state.folder, lambda _: None)
+    assert later.spent() == pytest.approx(30)
+    still.at = run.design.run.expires + 5000
+    expired = Meter(run.design, run.state.folder, lambda _: None, keep=False)
+    assert expired.spent() == pytest.approx(3 * LIFE * 0.01), "the machines have ended themselves at the expiry"
+    run.record.events.say("destroyed", "nothing is left")
+    run.state.forget()
+    run.record.events.say("launched", "…", nodes=["cpu-1"], instance="x", market="spot")
+    assert not run.state.folder.exists()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"stretches": [{}], "moved": []}', '{"stretches": 1}'])
+def test_a_ledger_that_cannot_be_read_is_begun_anew(folder: Path, still: Still, text: str) -> None:
+    run = Run(folder, rehearsed(cost=100))
+    (run.state.folder / "ledger.json").write_text(text)
+    assert Meter(run.design, run.state.folder, lambda _: None).spent() == 0
+
+
+def test_everything_ends_when_nothing_is_left(folder: Path, still: Still) -> None:
+    run = Run(folder, rehearsed(cost=100))
+    run.created()
+    still.at += 100
+    run.record.events.say("destroyed", "nothing is left")
+    still.at += 100
+    cost = run.record.receipt().cost
+    assert cost.final_usd == 3.0
+    assert [(line.name, line.count, line.usd) for line in cost.items] == [("head", 1, 1.0), ("cpu", 2, 2.0)]
+
+
+@contextmanager
+def watched(run: Run) -> Iterator[None]:
+    """A creation that hangs, with an alarm of somebody else's around it."""
+    rang: list[int] = []
+    before = signal.signal(signal.SIGALRM, lambda signum, frame: rang.append(signum))
+    timer = signal.setitimer(signal.ITIMER_REAL, 500.0)
+    try:
+        with run.record.meter.guarding(every=0.01):
+            yield
+    finally:
+        left, _ = signal.setitimer(signal.ITIMER_REAL, *timer)
+        handler = signal.signal(signal.SIGALRM, before)
+    assert (rang, left > 0, callable(handler)) == ([], True, True)
+
+
+def test_a_creation_that_hangs_is_broken_off_when_it_is_enough(folder: Path, still: Still) -> None:
+    run = Run(folder, rehearsed(cost=100))
+    broken: list[Overspent] = []
+    with watched(run):
+        try:
+            run.created()
+            still.at += 3100
+            for _ in range(3000):
+                time.sleep(0.01)
+        except Overspent as problem:
+            broken.append(problem)
+    (problem,) = broken
+    assert problem.exit_code is ExitCode.NOT_CREATED
+    assert problem.why == "93.00 of limits.cost's 100.00 USD are spent, and ending it costs the rest"
+    assert [finding.message for finding in run.budget] == [problem.why]
+
+
+def test_a_creation_that_does_not_hang_is_left_alone(folder: Path, still: Still) -> None:
+    run = Run(folder, rehearsed(cost=100))
+    with watched(run):
+        run.created()
+        time.sleep(0.05)
+    assert run.budget == []
