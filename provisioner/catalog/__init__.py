@@ -1,4 +1,5 @@
-"""Instance types and prices. In: a bundled table. Out: `InstanceType`s, by name or by what a node must have.
+"""Instance types and prices. In: bundled tables. Out: `InstanceType`s, by name or by what a node must have, and the `Price`s
+of what stands beside them.
 
-`design` is who asks. Every row has the day and the source of its figures; docs/catalogue.md says how to read them.
+`design` is who asks. Every row has the day and the source of its figures.
 """

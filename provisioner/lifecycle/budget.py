@@ -31,8 +31,8 @@ from provisioner.units import GIB
 _NEAR = 0.8
 # A cluster that is made, or becomes ready, is looked at this often, in seconds.
 _EVERY = 1.0
-# Who was broken off has this long to unwind before it is broken off once more.
-_AGAIN = 30.0
+# Who was broken off has this long to unwind, Pulumi's engine with it, before it is broken off once more.
+_AGAIN = 600.0
 _FIX = "raise limits.cost"
 # What was last seen is kept this often, in seconds, where nothing changes.
 _KEEP = 10.0
@@ -40,8 +40,6 @@ _KEEP = 10.0
 _HEAD, _AROUND = "head", "cluster"
 # Items that end with the head and the login nodes, not with the rest of the stack.
 _MACHINES = ("head", "head disk", "login", "login disk", "login address")
-
-
 # Events that say what begins, moves or ends.
 _BILLED = {"launched", "nodes.asked", "job.collected", "machines.ended", "destroyed"}
 

@@ -133,9 +133,10 @@ def _waits(step: Timed, end: Mapping[str, float]) -> str:
 
 
 def plan_json(design: Design, findings: Sequence[Finding], found: Timeline | None = None) -> str:
-    """The whole Design, what was noticed, and the timeline where one was asked for."""
+    """The whole Design, its bill, what was noticed, and the timeline where one was asked for."""
     body: dict[str, Any] = {
         "design": design.model_dump(mode="json"),
+        "bill": asdict(bill(design)),
         "findings": [f.model_dump(mode="json") for f in findings],
     }
     if found is not None:

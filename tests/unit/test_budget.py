@@ -18,16 +18,20 @@ from provisioner.catalog.table import bundled
 from provisioner.design.decide import decide
 from provisioner.design.model import Design
 from provisioner.errors import ExitCode
-from provisioner.events import Event
+from provisioner.events import Event, Events
 from provisioner.findings import Finding
 from provisioner.jobs.model import Submitted
 from provisioner.lifecycle import work
 from provisioner.lifecycle.budget import Meter, Overspent
+from provisioner.lifecycle.prepare import Work
 from provisioner.lifecycle.record import Record, claim
+from provisioner.lifecycle.run import run
 from provisioner.lifecycle.state import RunState
 from provisioner.lifecycle.work import Cluster
+from provisioner.report.terminal import receipt_lines
 from provisioner.slurm.states import NodeState
 from provisioner.spec.model import parse_target
+from provisioner.targets.base import Inventory
 
 LIFE = 10_000
 BEGUN = float(RUN.expires - LIFE)
@@ -89,18 +93,18 @@ def still() -> Iterator[Still]:
 
 def test_most_of_a_budget_is_said_once_and_before_all_of_it_is_spent_it_is_enough(folder: Path, still: Still) -> None:
     # The head and two nodes: three cents a second.
-    run = Run(folder, rehearsed(cost=100))
-    run.created()
+    one = Run(folder, rehearsed(cost=100))
+    one.created()
     seen: list[tuple[int, bool, int]] = []
     for seconds in range(0, 3400, 10):
         still.at = BEGUN + seconds
-        seen.append((seconds, run.record.meter.over(), len(run.budget)))
+        seen.append((seconds, one.record.meter.over(), len(one.budget)))
     said = next(seconds for seconds, _, told in seen if told)
     enough = next(seconds for seconds, over, _ in seen if over)
     assert said == 2670, "80 USD at three cents a second"
     assert enough == 3030, "100 USD, less 305 seconds of it"
     assert seen[-1][2] == 1
-    (found,) = run.budget
+    (found,) = one.budget
     assert found.message == "80.10 of 100.00 USD are spent, 108.00 USD an hour: jobs are cancelled in about 6 min"
     assert (found.level.value, found.fix) == ("warning", "raise limits.cost")
 
@@ -110,68 +114,68 @@ def test_nothing_is_said_where_nothing_is_billed_or_there_is_enough(
     folder: Path, still: Still, cost: float, rehearsed_price: float | None
 ) -> None:
     text = f"version: 1\nname: a\ngroups: {{cpu: {{nodes: 2}}}}\nlimits: {{cost: {cost} USD}}\n"
-    run = Run(folder, decide(spec(text), bundled(), RUN, parse_target("local"), rehearsed=rehearsed_price)[0])
-    run.created()
+    one = Run(folder, decide(spec(text), bundled(), RUN, parse_target("local"), rehearsed=rehearsed_price)[0])
+    one.created()
     still.at += 5000
-    assert not run.record.meter.over()
-    assert run.budget == []
+    assert not one.record.meter.over()
+    assert one.budget == []
 
 
 def test_jobs_are_cancelled_collected_and_the_reason_told(folder: Path) -> None:
-    run = Run(folder, rehearsed(cost=100))
+    one = Run(folder, rehearsed(cost=100))
     plan = {3300: lambda: pytest.fail("it went on")}
-    ran = run.head.run
+    ran = one.head.run
 
     def spy(argv: Any, **known: Any) -> Any:
-        run.cancels(" ".join(argv))
+        one.cancels(" ".join(argv))
         return ran(argv, **known)
 
-    run.head.run = spy  # type: ignore[method-assign]
+    one.head.run = spy  # type: ignore[method-assign]
     with clock.use(Planned(plan, BEGUN)):
-        run.created()
-        watch = work.follow(run.cluster, run.record, {"melt": run.job}, None, bring=True)
-        work.gather(run.cluster, run.record)
+        one.created()
+        watch = work.follow(one.cluster, one.record, {"melt": one.job}, None, bring=True)
+        work.gather(one.cluster, one.record)
         at = clock.now() - BEGUN
-        cost = run.record.receipt().cost
+        cost = one.record.receipt().cost
     assert watch.overspent
     assert not watch.expired
     assert 3028 <= at <= 3032
-    assert "scancel 1" in run.head.ran
-    assert [finding.message for finding in run.budget][1:] == [
+    assert "scancel 1" in one.head.ran
+    assert [finding.message for finding in one.budget][1:] == [
         f"{cost.final_usd:.2f} of limits.cost's 100.00 USD are spent, and ending it costs the rest"
     ]
-    assert run.record.jobs["melt"].state == "CANCELLED"
-    assert (run.record.results / "melt" / "log").read_text() == "melt\n"
-    assert run.record.exit_code() is ExitCode.JOB_FAILED
+    assert one.record.jobs["melt"].state == "CANCELLED"
+    assert (one.record.results / "melt" / "log").read_text() == "melt\n"
+    assert one.record.exit_code() is ExitCode.JOB_FAILED
     assert cost.limit_usd == 100
     assert cost.final_usd == pytest.approx(3 * at * 0.01, abs=0.05)
 
 
 def test_nodes_that_slurm_starts_are_counted_from_when_they_are_seen(folder: Path) -> None:
-    run = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
-    run.running("cpu-[1-2]")
-    run.head.nodes = {"cpu-1": "idle~", "cpu-2": "idle~", "cpu-3": "idle~"}
+    one = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
+    one.running("cpu-[1-2]")
+    one.head.nodes = {"cpu-1": "idle~", "cpu-2": "idle~", "cpu-3": "idle~"}
     plan = {
-        100: lambda: run.head.nodes.update({"cpu-1": "mixed#", "cpu-2": "mixed#"}),
-        110: lambda: run.head.nodes.update({"cpu-1": "mixed"}),
-        400: lambda: run.head.nodes.update({"cpu-2": "idle%"}),
-        500: lambda: run.head.nodes.update({"cpu-2": "idle~"}),
-        700: lambda: run.head.jobs.update(melt=task(started=BEGUN + 110, ended=BEGUN + 700, nodes="cpu-1")),
+        100: lambda: one.head.nodes.update({"cpu-1": "mixed#", "cpu-2": "mixed#"}),
+        110: lambda: one.head.nodes.update({"cpu-1": "mixed"}),
+        400: lambda: one.head.nodes.update({"cpu-2": "idle%"}),
+        500: lambda: one.head.nodes.update({"cpu-2": "idle~"}),
+        700: lambda: one.head.jobs.update(melt=task(started=BEGUN + 110, ended=BEGUN + 700, nodes="cpu-1")),
     }
     with clock.use(Planned(plan, BEGUN)):
-        run.created()
-        work.follow(run.cluster, run.record, {"melt": run.job}, None)
-        lines = {line.name: line for line in run.record.meter.lines()}
+        one.created()
+        work.follow(one.cluster, one.record, {"melt": one.job}, None)
+        lines = {line.name: line for line in one.record.meter.lines()}
     assert (lines["cpu"].count, lines["head"].count) == (2, 1)
     assert lines["cpu"].usd == pytest.approx(0.01 * (600 + 400), abs=0.01 * 10), "two seconds late each time at most"
 
 
 def test_nodes_of_jobs_that_nobody_watched_are_counted_from_the_jobs(folder: Path, still: Still) -> None:
     """A kept cluster: the client comes back when all is over."""
-    run = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
-    run.created()
+    one = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
+    one.created()
     still.at = BEGUN + 5000
-    meter = Meter(run.design, run.state.folder, lambda _: None)
+    meter = Meter(one.design, one.state.folder, lambda _: None)
     one, two = task(started=BEGUN + 1000, ended=BEGUN + 1500, nodes="cpu-[1-2]"), task(started=None, ended=None, nodes="")
     again = task(started=BEGUN + 1510, ended=BEGUN + 1600, nodes="cpu-1")
     meter.ran([one, two, again])
@@ -183,23 +187,23 @@ def test_nodes_of_jobs_that_nobody_watched_are_counted_from_the_jobs(folder: Pat
 
 
 def test_nodes_that_are_asked_for_before_their_jobs_are_counted_from_then(folder: Path, still: Still) -> None:
-    run = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
-    run.created()
-    run.record.events.say("nodes.asked", "…", nodes=["cpu-1", "cpu-2"])
+    one = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
+    one.created()
+    one.record.events.say("nodes.asked", "…", nodes=["cpu-1", "cpu-2"])
     still.at += 100
-    run.record.events.say("nodes.asked", "…", nodes=["cpu-1"])
-    assert run.record.meter.spent() == pytest.approx(3 * 100 * 0.01)
+    one.record.events.say("nodes.asked", "…", nodes=["cpu-1"])
+    assert one.record.meter.spent() == pytest.approx(3 * 100 * 0.01)
 
 
 def test_nodes_that_went_while_nobody_looked_went_when_they_had_idled(folder: Path, still: Still) -> None:
-    run = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
-    run.created()
+    one = Run(folder, rehearsed(cost=100_000, nodes="{min: 0, max: 3}"))
+    one.created()
     there = {name: NodeState(name, "idle", True, True) for name in ("cpu-1", "cpu-2")}
-    run.record.meter.observe(there)
+    one.record.meter.observe(there)
     still.at = BEGUN + 100
-    run.record.meter.observe(there)
+    one.record.meter.observe(there)
     still.at = BEGUN + 5000
-    later = Meter(run.design, run.state.folder, lambda _: None)
+    later = Meter(one.design, one.state.folder, lambda _: None)
     later.ran([task(started=BEGUN + 50, ended=BEGUN + 1000, nodes="cpu-2")])
     later.observe({name: NodeState(name, "idle", True, False, True) for name in there})
     (line,) = [line for line in later.lines() if line.name == "cpu"]
@@ -207,34 +211,34 @@ def test_nodes_that_went_while_nobody_looked_went_when_they_had_idled(folder: Pa
 
 
 def test_a_ledger_outlives_its_client_and_goes_with_the_run(folder: Path, still: Still) -> None:
-    run = Run(folder, rehearsed(cost=100))
-    run.created()
+    one = Run(folder, rehearsed(cost=100))
+    one.created()
     still.at += 1000
-    later = Meter(run.design, run.state.folder, lambda _: None)
+    later = Meter(one.design, one.state.folder, lambda _: None)
     assert later.spent() == pytest.approx(30)
-    still.at = run.design.run.expires + 5000
-    expired = Meter(run.design, run.state.folder, lambda _: None, keep=False)
+    still.at = one.design.run.expires + 5000
+    expired = Meter(one.design, one.state.folder, lambda _: None, keep=False)
     assert expired.spent() == pytest.approx(3 * LIFE * 0.01), "the machines have ended themselves at the expiry"
-    run.record.events.say("destroyed", "nothing is left")
-    run.state.forget()
-    run.record.events.say("launched", "…", nodes=["cpu-1"], instance="x", market="spot")
-    assert not run.state.folder.exists()
+    one.record.events.say("destroyed", "nothing is left")
+    one.state.forget()
+    one.record.events.say("launched", "…", nodes=["cpu-1"], instance="x", market="spot")
+    assert not one.state.folder.exists()
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"stretches": [{}], "moved": []}', '{"stretches": 1}'])
 def test_a_ledger_that_cannot_be_read_is_begun_anew(folder: Path, still: Still, text: str) -> None:
-    run = Run(folder, rehearsed(cost=100))
-    (run.state.folder / "ledger.json").write_text(text)
-    assert Meter(run.design, run.state.folder, lambda _: None).spent() == 0
+    one = Run(folder, rehearsed(cost=100))
+    (one.state.folder / "ledger.json").write_text(text)
+    assert Meter(one.design, one.state.folder, lambda _: None).spent() == 0
 
 
 def test_everything_ends_when_nothing_is_left(folder: Path, still: Still) -> None:
-    run = Run(folder, rehearsed(cost=100))
-    run.created()
+    one = Run(folder, rehearsed(cost=100))
+    one.created()
     still.at += 100
-    run.record.events.say("destroyed", "nothing is left")
+    one.record.events.say("destroyed", "nothing is left")
     still.at += 100
-    cost = run.record.receipt().cost
+    cost = one.record.receipt().cost
     assert cost.final_usd == 3.0
     assert [(line.name, line.count, line.usd) for line in cost.items] == [("head", 1, 1.0), ("cpu", 2, 2.0)]
 
@@ -255,11 +259,11 @@ def watched(run: Run) -> Iterator[None]:
 
 
 def test_a_creation_that_hangs_is_broken_off_when_it_is_enough(folder: Path, still: Still) -> None:
-    run = Run(folder, rehearsed(cost=100))
+    one = Run(folder, rehearsed(cost=100))
     broken: list[Overspent] = []
-    with watched(run):
+    with watched(one):
         try:
-            run.created()
+            one.created()
             still.at += 3100
             for _ in range(3000):
                 time.sleep(0.01)
@@ -268,12 +272,39 @@ def test_a_creation_that_hangs_is_broken_off_when_it_is_enough(folder: Path, sti
     (problem,) = broken
     assert problem.exit_code is ExitCode.NOT_CREATED
     assert problem.why == "93.00 of limits.cost's 100.00 USD are spent, and ending it costs the rest"
-    assert [finding.message for finding in run.budget] == [problem.why]
+    assert [finding.message for finding in one.budget] == [problem.why]
+
+
+class Hanging(ListedTarget):
+    """A place that begins to make a cluster, and then says nothing any more."""
+
+    def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
+        self.there.add(design.run.id)
+        events.step("create.folder", "…")
+        clock.sleep(9_800)
+        for _ in range(3000):
+            time.sleep(0.01)
+        raise AssertionError("nobody broke it off")
+
+
+def test_a_run_whose_creation_hangs_is_destroyed_when_it_is_enough(folder: Path, still: Still) -> None:
+    prepared, place = rehearsed(cost=100), Hanging()
+    receipt = run(Work(folder / "burst.yaml", folder, prepared, (), place, ()), folder / "results")
+    assert (receipt.status, receipt.exit_code) == ("not-created", ExitCode.NOT_CREATED)
+    assert (place.there, receipt.remains) == (set(), ())
+    assert ("destroy", prepared.run.id) in place.calls
+    # The head alone, at a cent a second.
+    assert receipt.cost.final_usd == pytest.approx(98, abs=0.01)
+    said = "98.00 of limits.cost's 100.00 USD are spent, and ending it costs the rest"
+    assert [finding.message for finding in receipt.findings if finding.code == "budget"][-1] == said
+    assert receipt.problem is not None
+    assert (receipt.problem.why, receipt.problem.fix) == (said, "raise limits.cost")
+    assert any(line.endswith("cost 98.00 USD (of at most 100.00)") for line in receipt_lines(receipt))
 
 
 def test_a_creation_that_does_not_hang_is_left_alone(folder: Path, still: Still) -> None:
-    run = Run(folder, rehearsed(cost=100))
-    with watched(run):
-        run.created()
+    one = Run(folder, rehearsed(cost=100))
+    with watched(one):
+        one.created()
         time.sleep(0.05)
-    assert run.budget == []
+    assert one.budget == []
