@@ -16,6 +16,7 @@ from provisioner.design.decide import decide
 from provisioner.design.estimate import longest
 from provisioner.design.model import Design
 from provisioner.findings import Finding, Level
+from provisioner.report.costs import print_bill
 from provisioner.spec.model import parse_target
 
 # Types with a price, and one that is never on the spot market.
@@ -95,10 +96,27 @@ def lives(draw: st.DrawFn, most: float) -> list[tuple[float, float]]:
     return found
 
 
+def everything(whole: Design, seconds: float) -> Ledger:
+    """Every node for the whole time, at its group's dearest, and as much of the outputs as is counted on."""
+    known, ledger = bill(whole), Ledger()
+    ledger.begin("fixed", known.fixed, 0.0)
+    for nodes in known.nodes:
+        for number in range(nodes.most):
+            ledger.begin(f"{nodes.group}-{number}", nodes.dearest.items, 0.0)
+    for traffic in known.traffic:
+        ledger.move(traffic, traffic.most)
+    ledger.end(seconds)
+    return ledger
+
+
 @given(files(), st.data())
 def test_no_run_comes_to_more_than_the_estimate(made: tuple[str, dict[str, Any]], data: st.DataObject) -> None:
     whole = decided(*made)
     known, most = bill(whole), float(longest(whole))
+    total = whole.estimate.total_max
+    assert total is not None
+    worst = everything(whole, most).total(most)
+    assert worst <= total < worst + 0.011, "it is reached, but for a cent"
     ledger = Ledger()
     for i, item in enumerate(known.fixed):
         ledger.begin(f"fixed-{i}", [item], 0.0)
@@ -110,8 +128,6 @@ def test_no_run_comes_to_more_than_the_estimate(made: tuple[str, dict[str, Any]]
                 ledger.end(ended, f"{nodes.group}-{number}")
     for traffic in known.traffic:
         ledger.move(traffic, data.draw(st.floats(0, traffic.most)))
-    total = whole.estimate.total_max
-    assert total is not None
     ends = data.draw(st.floats(0, most))
     assert ledger.total(ends) <= ledger.total(most) <= total
     assert load(ledger.dump()).total(ends) == ledger.total(ends)
@@ -198,6 +214,36 @@ def test_this_machine_costs_nothing_whatever_the_budget() -> None:
     text = "version: 1\nname: a\ngroups: {cpu: {nodes: 1}}\nlimits: {cost: 0.01 USD}\n"
     whole, found = decide(spec(text), bundled(), RUN, parse_target("local"))
     assert (whole.estimate.total_max, found, bill(whole).free) == (0.0, (), True)
+
+
+def test_a_plan_shows_each_line_of_the_bill(capsys: pytest.CaptureFixture[str]) -> None:
+    text = """\
+    version: 1
+    name: a
+    head: {instance: c3-standard-4}
+    network: {egress: gateway}
+    groups: {cpu: {instance: c3-standard-4, nodes: {min: 1, max: 4}, spot: prefer}}
+    jobs: {melt: {command: ls, outputs: dump, time: 1h}}
+    limits: {cost: 5 USD, ttl: 2h}
+    """
+    whole = design(text, "gcp")
+    print_bill(bill(whole), whole.estimate, whole.budget)
+    lines = capsys.readouterr().out.splitlines()
+    assert [" ".join(line.split()) for line in lines[:-1]] == [
+        "billed what how many USD each",
+        "head c3-standard-4, on-demand 1 0.2016/h",
+        "head disk pd-balanced, 50 GiB 1 0.0068/h",
+        "public address address 1 0.0050/h",
+        "gateway address address 1 0.0050/h",
+        "cpu c3-standard-4, spot 1 to 4 0.0494/h",
+        "cpu disk pd-balanced, 30 GiB 1 to 4 0.0041/h",
+        "cpu NAT Cloud NAT, for each machine 1 to 4 0.0014/h",
+        "cpu c3-standard-4, on-demand 1 to 4 0.2016/h",
+        "outputs to the Internet 1 to 10 GiB, a guess 0.1200/GiB",
+        "NAT data processed by the gateway not counted 0.0450/GiB",
+    ]
+    assert lines[-1].startswith("cost: 0.43 to 1.05 USD an hour, about ")
+    assert " expected, 3.39 USD at most; ended before limits.cost, 5.00 (" in lines[-1]
 
 
 def test_a_head_is_told_what_everything_costs() -> None:
