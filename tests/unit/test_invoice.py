@@ -133,6 +133,7 @@ def test_gcp(folder: Path) -> None:
         run.nodes(130, cpu_1="gone", cpu_2="idle")
         run.at(400, "launched", nodes=["cpu-1"], instance="c2-standard-60", market="on-demand")
         run.nodes(1000, gpu_1="powering_up")
+        run.nodes(2700, gpu_1="idle")
         run.nodes(2800, gpu_1="gone")
         run.at(7000, "machines.ended")
         run.at(7300, "destroyed")
