@@ -10,6 +10,7 @@ from provisioner.events import Sink
 from provisioner.jobs.follow import Show
 from provisioner.jobs.stage import stage_in
 from provisioner.lifecycle import readiness, signals, state, teardown, work
+from provisioner.lifecycle.budget import Overspent
 from provisioner.lifecycle.journal import SETTLED
 from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work
@@ -71,9 +72,10 @@ def create(record: Record, prepared: Work) -> Cluster:
     with record.phase("create"):
         try:
             inventory = prepared.target.create(record.design, record.events, prepared.folder, record.state.folder)
-        except NotCreated:
-            # Refused, and not cut off: nothing is on its way any more.
-            record.events.step(SETTLED, "not everything could be made")
+        except NotCreated as problem:
+            if not isinstance(problem, Overspent):
+                # Refused, and not cut off: nothing is on its way any more.
+                record.events.step(SETTLED, "not everything could be made")
             raise
         record.state.save_inventory(inventory)
         record.events.step(SETTLED, "everything was made")
