@@ -25,7 +25,7 @@ from provisioner.jobs.follow import Follower, Show
 from provisioner.jobs.model import Submitted
 from provisioner.jobs.stage import stage_in
 from provisioner.jobs.submit import submit_all
-from provisioner.lifecycle import readiness, signals, state, work
+from provisioner.lifecycle import keeping, readiness, signals, state, work
 from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work, decided
 from provisioner.lifecycle.record import Record, claim
@@ -51,6 +51,7 @@ def up(prepared: Work, results: Path, sinks: Sequence[Sink] = ()) -> Receipt:
                 cluster = create(record, prepared)
                 with record.phase("ready"):
                     readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
+                keeping.start(cluster, record)
             record.events.step("kept", f"{design.run.id} is kept", expires=design.run.expires)
             return record.receipt(status="kept")
         except (Exception, Interrupted) as problem:

@@ -9,7 +9,7 @@ from provisioner.errors import Interrupted, NotCreated
 from provisioner.events import Sink
 from provisioner.jobs.follow import Show
 from provisioner.jobs.stage import stage_in
-from provisioner.lifecycle import readiness, signals, state, teardown, work
+from provisioner.lifecycle import keeping, readiness, signals, state, teardown, work
 from provisioner.lifecycle.budget import Overspent
 from provisioner.lifecycle.journal import SETTLED
 from provisioner.lifecycle.lastwords import last_words
@@ -37,6 +37,7 @@ def run(prepared: Work, results: Path, sinks: Sequence[Sink] = (), show: Show | 
                 cluster = create(record, prepared)
                 with record.phase("ready"):
                     readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
+                keeping.start(cluster, record)
                 with record.phase("stage"):
                     stage_in(cluster.executor, design, prepared.folder, cluster.inventory.workdir, record.events)
             with record.phase("jobs"):

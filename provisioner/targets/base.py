@@ -39,7 +39,8 @@ class Inventory(Part):
 
     `mounts` are mount point → the path at which jobs find it (the same, where it can be mounted); `place` is what
     only the target itself reads. `reports` is whether machines tell the head how far they have come
-    (bootstrap/phases.py).
+    (bootstrap/phases.py). `price` is what an hour of each machine is taken to cost (USD) where the catalogue's prices do not
+    hold: in a rehearsal.
     """
 
     run_id: str
@@ -51,6 +52,7 @@ class Inventory(Part):
     workdir: str
     mounts: dict[str, str]
     reports: bool = False
+    price: float | None = None
     slurm_version: str
     place: dict[str, str]
 

@@ -93,6 +93,8 @@ class Provider:
 
     def end_all(self) -> None:
         """The run is over: the next tick is the last one."""
+        sys.stdout.write(f"{clock.utc(clock.now())} the head ends the run\n")
+        sys.stdout.flush()
         self._over = True
 
     def give_notice(self, name: str, warning: float) -> None:

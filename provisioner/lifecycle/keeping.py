@@ -1,0 +1,135 @@
+"""What a cluster is to watch by itself, given to its head: from then on its limits hold with every client dead.
+
+The program is `alone/keeper.py`. It comes over the executor and not in the user-data, which has no room for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from pathlib import Path
+from typing import Any
+
+from provisioner import clock
+from provisioner.alone import keeper
+from provisioner.design.model import Design, Group, Node
+from provisioner.executor.base import Executor
+from provisioner.executor.process import CommandFailed
+from provisioner.findings import warning
+from provisioner.lifecycle.record import Record
+from provisioner.lifecycle.work import Cluster
+from provisioner.slurm.conf import Site, hostlist
+from provisioner.targets.base import Inventory
+
+_EVERY = 5.0
+# The head's own part of an end: machines and disks go within a minute or two. A client that lives comes before, since it
+# collects, too.
+_ENDING = 120.0
+_PROGRAM, _TOLD, _UNIT = "/opt/burst/keeper.py", "/opt/burst/keeper.json", "/etc/systemd/system/burst-keeper.service"
+_STATE = "/var/lib/burst/keeper.json"
+_LOG = "/var/log/burst/keeper.log"
+_SERVICE = f"""\
+[Unit]
+Description=The limits of this cluster, carried out with every client gone
+StartLimitIntervalSec=0
+
+[Service]
+ExecStart=/usr/bin/python3 -I -S {_PROGRAM} {_TOLD}
+Restart=always
+RestartSec=5
+# The end that it has begun goes on without it.
+KillMode=process
+StandardOutput=append:{_LOG}
+StandardError=append:{_LOG}
+
+[Install]
+WantedBy=multi-user.target
+"""
+_WRITE = "import json, sys\nfor path, text in json.load(sys.stdin).items():\n    open(path, 'w').write(text)\n"
+# Enabled: it is there again after a boot.
+_START = (
+    "install --directory --mode=0750 /var/log/burst && install --directory /var/lib/burst && systemctl daemon-reload"
+    " && systemctl enable --quiet burst-keeper && systemctl restart burst-keeper"
+)
+
+
+def start(cluster: Cluster, record: Record) -> None:
+    """Have the head watch the run's limits, where it is a machine. What keeps it from that is a finding."""
+    design = record.design
+    if not cluster.inventory.reports:
+        return
+    told = json.dumps(instructions(design, cluster.inventory, _begun(record)), indent=1)
+    files = {_PROGRAM: Path(keeper.__file__).read_text(encoding="utf-8"), _TOLD: told, _UNIT: _SERVICE}
+    try:
+        cluster.executor.run(["python3", "-I", "-c", _WRITE], stdin=json.dumps(files).encode(), admin=True)
+        cluster.executor.run(["sh", "-c", _START], admin=True)
+    except CommandFailed as problem:
+        message = f"the cluster does not watch limits.cost and limits.unused by itself: {problem.why}"
+        record.found(warning("keeper", message, "limits.ttl holds all the same; end it with burst down"))
+        return
+    if design.budget is not None and not all(_known(node) for node in _machines(design)):
+        message = "limits.cost is watched without the machines whose price is not known"
+        record.found(warning("keeper", message, "burst plan shows which; limits.ttl holds all the same"))
+
+
+def instructions(design: Design, inventory: Inventory, begun: float) -> dict[str, Any]:
+    """What the program is told. `begun` is when the first machine was asked for (epoch seconds)."""
+    now, each = clock.now(), per_node(design, inventory.price)
+    always = hourly(design, inventory.price)
+    fixed = sum(each[group.name] * group.min for group in design.groups)
+    # What comes before the end's own part is the client's, for collecting.
+    margin = min(_ENDING, (design.ttl - design.working_life) / 2)
+    hosts = ",".join(hostlist(group.name, 1, group.max) for group in design.groups)
+    return {
+        "expires": design.run.expires,
+        "unused": design.unused,
+        "budget": design.budget,
+        "since": now,
+        "spent": (always + fixed) * max(0.0, now - begun) / 3600,
+        "hourly": always,
+        "nodes": each,
+        "margin": margin,
+        "squeue": ["squeue"],
+        "sinfo": ["sinfo"],
+        "env": {},
+        "finished": f"{Site.logs}/jobcomp",
+        "state": _STATE,
+        "every": _EVERY,
+        "end": ["/opt/burst/end.sh", hosts],
+    }
+
+
+def read(executor: Executor) -> dict[str, Any] | None:
+    """What the head knows by now (`spent`, `rate`, `idle`, `used` …, alone/keeper.py); None where it watches nothing."""
+    with contextlib.suppress(CommandFailed, ValueError):
+        known = json.loads(executor.run(["cat", _STATE]).stdout)
+        return known if isinstance(known, dict) else None
+    return None
+
+
+def hourly(design: Design, price: float | None) -> float:
+    """USD an hour of the machines that are always there beside the nodes; `price` goes over the catalogue's."""
+    around = [design.head, *([design.login.node] * design.login.nodes if design.login else [])]
+    return sum(price if price is not None else node.price or 0.0 for node in around)
+
+
+def per_node(design: Design, price: float | None) -> dict[str, float]:
+    """USD an hour of one node of each group: on demand, unless it can only be a spot one; `price` goes over the catalogue's."""
+    return {group.name: price if price is not None else _price(group) or 0.0 for group in design.groups}
+
+
+def _price(group: Group) -> float | None:
+    return group.node.spot_price if group.spot == "only" else group.node.price
+
+
+def _known(priced: Node | Group) -> bool:
+    return (_price(priced) if isinstance(priced, Group) else priced.price) is not None
+
+
+def _machines(design: Design) -> list[Node | Group]:
+    return [design.head, *([design.login.node] if design.login else []), *design.groups]
+
+
+def _begun(record: Record) -> float:
+    begun = record.state.journal.last("begin")
+    return float(begun["time"]) if begun else clock.now()
