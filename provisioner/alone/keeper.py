@@ -195,8 +195,6 @@ class Keeper:
         with contextlib.suppress(OSError):
             with open(f"{path}.new", "w", encoding="utf-8") as stream:
                 json.dump(self.known, stream)
-                stream.flush()
-                os.fsync(stream.fileno())
             os.replace(f"{path}.new", path)
 
 

@@ -9,7 +9,9 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
+import provisioner
 from provisioner import clock, files
 from provisioner.design.model import Design
 from provisioner.errors import Kind, NotCreated
@@ -24,6 +26,8 @@ from provisioner.targets.local.layout import Layout
 
 # slurmctld listens some 30 ms after its start; a loaded machine may take seconds.
 _PATIENCE = 30.0
+# Seconds from one look of the keeper to the next.
+_EVERY = 2.0
 
 
 def environment(layout: Layout, design: Design) -> dict[str, str]:
@@ -134,6 +138,35 @@ def _site(layout: Layout, design: Design, first_port: int) -> conf.Site:
         kill_wait=2,
         extra=("InactiveLimit=0",),
     )
+
+
+def start_keeper(layout: Layout, design: Design, state: Path) -> None:
+    """Start what ends the run in time, of which there is nothing yet but its folder. `state` is that of its journal."""
+    told: dict[str, Any] = {
+        "expires": design.run.expires,
+        "unused": design.unused,
+        # Nothing is billed here.
+        "budget": None,
+        "spent": 0.0,
+        "hourly": 0.0,
+        "nodes": {},
+        "margin": 0.0,
+        "since": clock.now(),
+        "squeue": [host.which("squeue") or "squeue"],
+        "sinfo": [host.which("sinfo") or "sinfo"],
+        "env": {"SLURM_CONF": str(layout.conf)},
+        "finished": str(layout.logs / "jobcomp"),
+        "state": str(layout.root / "keeper.state"),
+        "every": _EVERY,
+        "end": [sys.executable, "-c", "from provisioner.cli.main import main; main()"],
+        "folder": str(state),
+    }
+    _write(layout.keeper, json.dumps(told))
+    # What another `burst` needs to find what this one made. Nothing else of the caller's: jobs could read it.
+    named = {name: value for name, value in os.environ.items() if name.startswith(("XDG_", "BURST_"))}
+    env = {**login_environment(), **named, "PYTHONPATH": str(Path(provisioner.__file__).parent.parent)}
+    argv = [sys.executable, "-m", "provisioner.targets.local.keeper", str(layout.root)]
+    _forget(process.daemon(argv, cwd=layout.root, env={**env, processes.TAG: str(layout.root)}, log=layout.logs / "keeper.log"))
 
 
 def start_munged(layout: Layout, design: Design) -> None:

@@ -81,6 +81,11 @@ class Layout:
         """How nodes are made (launch/resume.py)."""
         return self.root / "launch.json"
 
+    @property
+    def keeper(self) -> Path:
+        """What `keeper` is told."""
+        return self.root / "keeper.json"
+
     def folders(self) -> tuple[Path, ...]:
         """All that must be there before anything starts."""
         names = ("run", "log", "state", "spool", "tmp", "gres", "fs")

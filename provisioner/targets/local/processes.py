@@ -12,6 +12,7 @@ from provisioner import clock
 
 # The tags. BURST_ROOT is in the daemons and what they start; jobs that scrub it keep what Slurm itself sets.
 TAG = "BURST_ROOT"
+_DAEMONS = ("munged", "slurmctld", "slurmd", "slurmstepd", "bwrap")
 
 
 @dataclass(frozen=True)
@@ -68,12 +69,16 @@ def _command(pid: str) -> str:
         return ""
 
 
+def is_daemon(process: Process) -> bool:
+    """Whether it is one of the cluster's own programs."""
+    return Path(process.command.split(" ")[0].rstrip(":")).name.startswith(_DAEMONS)
+
+
 def end(root: Path, *, grace: float) -> None:
     """End all of a run's processes: jobs' own programs get SIGTERM and `grace` seconds, then everything SIGKILL."""
-    daemons = ("munged", "slurmctld", "slurmd", "slurmstepd", "bwrap")
 
     def programs() -> tuple[Process, ...]:
-        return tuple(p for p in of(root) if not Path(p.command.split(" ")[0].rstrip(":")).name.startswith(daemons))
+        return tuple(found for found in of(root) if not is_daemon(found))
 
     if grace and _signal(programs(), signal.SIGTERM):
         _wait(grace, lambda: not programs())

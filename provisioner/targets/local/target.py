@@ -45,6 +45,7 @@ class LocalTarget:
         layout = _layout(design.run.id)
         events.step("create.folder", f"make {layout.root}", folder=str(layout.root))
         _make(layout, design, state)
+        daemons.start_keeper(layout, design, state)
         needed = 1 + sum(group.max for group in design.groups)
         first = ports.reserve(layout.root.parent, layout.root, needed)
         events.step("create.configuration", "write slurm.conf and its companions")

@@ -108,7 +108,8 @@ def processes(run_id: str) -> tuple[int, ...]:
     found: list[int] = []
     for space in existing(run_id):
         told = process.call(["ip", "netns", "pids", space], check=False).stdout
-        found.extend(int(pid) for pid in told.split())
+        # Asked from inside, by the provider at its end, ip(8) finds itself, too: it has gone by now.
+        found.extend(int(pid) for pid in told.split() if os.path.exists(f"/proc/{pid}"))
     return tuple(found)
 
 
