@@ -23,8 +23,8 @@ from typing import Any
 
 # When it is said that the money runs out.
 _WARN = 0.8
-# slurmctld is asked again for as long as MessageTimeout has it, 10 s by default (slurm.conf(5)).
-_PATIENCE = 30.0
+# A command waits for slurmctld for MessageTimeout, 10 s by default (slurm.conf(5)).
+_PATIENCE = 15.0
 # An end that did not come is asked for again.
 _AGAIN = 60.0
 # Where people's numbers begin (login.defs(5), UID_MIN): sshd's own processes are root's and sshd's.

@@ -119,7 +119,9 @@ def per_node(design: Design, price: float | None) -> dict[str, float]:
 
 
 def _price(group: Group) -> float | None:
-    return group.node.spot_price if group.spot == "only" else group.node.price
+    # A spot price that is not known is at most what the type costs on demand.
+    spot = group.node.spot_price if group.spot == "only" else None
+    return spot if spot is not None else group.node.price
 
 
 def _known(priced: Node | Group) -> bool:

@@ -65,20 +65,6 @@ def test_down_discards_outputs_only_when_told(burst: Burst) -> None:
     assert burst.left() == []
 
 
-def test_an_expired_cluster_is_swept_after_its_outputs_were_saved(burst: Burst) -> None:
-    burst.write({"burst.yaml": HELLO + "limits: {ttl: 6s}\n"})
-    run_id = burst.receipt("up", "--results", "r")["run_id"]
-    assert burst("submit", run_id, "burst.yaml", "--wait").returncode == 0
-    dry = burst("sweep", "--dry-run")
-    while "expired" not in dry.stdout:
-        dry = burst("sweep", "--dry-run")
-    assert "to end" in dry.stdout
-    assert burst.left(run_id) != []
-    assert "1 outputs saved" in burst("sweep").stdout
-    assert (burst.folder / "r/hello/out.txt").read_text() == "hello\n"
-    assert burst.left() == []
-
-
 def test_there_is_no_cluster(burst: Burst) -> None:
     for words in (("status",), ("down", "nobody"), ("fetch",), ("logs", "x", "y"), ("ssh",), ("submit", "x")):
         done = burst(*words)
