@@ -77,8 +77,8 @@ def instructions(design: Design, inventory: Inventory, begun: float) -> dict[str
     now, each = clock.now(), per_node(design, inventory.price)
     always = hourly(design, inventory.price)
     fixed = sum(each[group.name] * group.min for group in design.groups)
-    # What comes before the end's own part is the client's, for collecting.
-    margin = min(_ENDING, (design.ttl - design.working_life) / 2)
+    # What comes before the end's own part is the client's, for collecting. The money may run out between two looks.
+    margin = min(_ENDING, (design.ttl - design.working_life) / 2) + _EVERY
     hosts = ",".join(hostlist(group.name, 1, group.max) for group in design.groups)
     return {
         "expires": design.run.expires,

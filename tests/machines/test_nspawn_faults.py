@@ -174,23 +174,6 @@ def test_the_head_dies(burst: Machines) -> None:
     assert burst.left() == []
 
 
-def test_the_cluster_ends_itself_when_its_client_is_dead(burst: Machines) -> None:
-    burst.write({"burst.yaml": FILE.replace("sleep 5", "sleep 300") + "limits: {ttl: 30s}\n"})
-    process = burst.start("run", "--results", "r")
-    node_of(burst, "work")
-    os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
-    (run,) = (path.name for path in burst.machines.iterdir())
-    expires = json.loads((burst.machines / run / "identity.json").read_text())["expires"]
-    assert time.time() < expires
-    assert burst.left(run) != []
-    # Nothing is called any more.
-    until("it has gone", lambda: [line for line in burst.left(run) if not line.startswith("state ")] == [], 90)
-    assert time.time() >= expires
-    assert burst("sweep").returncode == 0
-    assert burst.left() == []
-
-
 def test_the_machines_end_themselves_where_the_provider_does_not(burst: Machines) -> None:
     """Each machine's own timer: the provider is stopped before the expiry, and the client has gone."""
     burst.write({"burst.yaml": FILE.replace("sleep 5", "sleep 300") + "limits: {ttl: 40s}\n"})
