@@ -12,12 +12,12 @@ from provisioner.cli.options import output_option, run_argument
 @output_option
 def command(run: str | None, output: str) -> None:
     """Show the nodes and jobs of RUN (its id or name; the only one when left out)."""
-    from provisioner.lifecycle import kept
+    from provisioner.lifecycle import keeping, kept
     from provisioner.report.tables import print_status, status_json
 
     found = kept.find(run)
-    nodes, tasks = kept.nodes(found), kept.tasks(found)
+    nodes, tasks, watched = kept.nodes(found), kept.tasks(found), keeping.read(found.cluster)
     if output == "json":
-        click.echo(status_json(found.design, nodes, tasks))
+        click.echo(status_json(found.design, nodes, tasks, watched))
     else:
-        print_status(found.design, nodes, tasks)
+        print_status(found.design, nodes, tasks, watched)

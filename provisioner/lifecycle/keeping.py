@@ -13,7 +13,6 @@ from typing import Any
 from provisioner import clock
 from provisioner.alone import keeper
 from provisioner.design.model import Design, Group, Node
-from provisioner.executor.base import Executor
 from provisioner.executor.process import CommandFailed
 from provisioner.findings import warning
 from provisioner.lifecycle.record import Record
@@ -99,10 +98,12 @@ def instructions(design: Design, inventory: Inventory, begun: float) -> dict[str
     }
 
 
-def read(executor: Executor) -> dict[str, Any] | None:
+def read(cluster: Cluster) -> dict[str, Any] | None:
     """What the head knows by now (`spent`, `rate`, `idle`, `used` …, alone/keeper.py); None where it watches nothing."""
+    if not cluster.inventory.reports:
+        return None
     with contextlib.suppress(CommandFailed, ValueError):
-        known = json.loads(executor.run(["cat", _STATE]).stdout)
+        known = json.loads(cluster.executor.run(["cat", _STATE]).stdout)
         return known if isinstance(known, dict) else None
     return None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -144,8 +144,13 @@ def plan_json(design: Design, findings: Sequence[Finding], found: Timeline | Non
     return json.dumps(body, indent=2)
 
 
-def print_status(design: Design, nodes: Mapping[str, NodeState], tasks: Mapping[str, Sequence[Task]]) -> None:
-    """Nodes and jobs of a kept cluster."""
+def print_status(
+    design: Design,
+    nodes: Mapping[str, NodeState],
+    tasks: Mapping[str, Sequence[Task]],
+    watched: Mapping[str, Any] | None = None,
+) -> None:
+    """Nodes and jobs of a kept cluster, and how near its limits are, by what it has `watched` (alone/keeper.py)."""
     click.echo(f"{design.run.id} on {design.target}")
     print_table([[node.name, _node_state(node)] for node in nodes.values()], ["node", "state"])
     rows = [
@@ -157,18 +162,34 @@ def print_status(design: Design, nodes: Mapping[str, NodeState], tasks: Mapping[
         print_table(rows, ["job", "id", "state", "nodes", "reason"])
     else:
         click.echo("no jobs were submitted")
+    for line in _limits(design, watched or {}):
+        click.echo(line)
+
+
+def _limits(design: Design, watched: Mapping[str, Any]) -> Iterator[str]:
+    if watched and design.budget is not None:
+        yield f"limits.cost: {watched['spent']:.2f} of {design.budget:.2f} USD are spent, {watched['rate']:.2f} USD an hour"
+    if watched and design.unused is not None:
+        idle = f"unused for {show_duration(int(watched['idle']))}" if watched["idle"] else watched["used"] or "in use"
+        yield f"limits.unused: {show_duration(design.unused)}; {idle}"
 
 
 def _node_state(node: NodeState) -> str:
     return node.state + ("" if node.powered else ", powered down") + ("" if node.responding else ", not responding")
 
 
-def status_json(design: Design, nodes: Mapping[str, NodeState], tasks: Mapping[str, Sequence[Task]]) -> str:
-    """The same for programs."""
+def status_json(
+    design: Design,
+    nodes: Mapping[str, NodeState],
+    tasks: Mapping[str, Sequence[Task]],
+    watched: Mapping[str, Any] | None = None,
+) -> str:
+    """The same for programs. `spent` (USD), `rate` (USD an hour) and `idle` (seconds) are null where nothing is watched."""
     body = {
         "run_id": design.run.id,
         "target": design.target,
         "expires": design.run.expires,
+        "limits": {key: (watched or {}).get(key) for key in ("spent", "rate", "idle")},
         "nodes": {name: asdict(node) for name, node in nodes.items()},
         "jobs": {name: [asdict(task) for task in known] for name, known in tasks.items()},
     }

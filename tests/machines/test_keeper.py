@@ -130,11 +130,14 @@ def test_what_nobody_uses_ends_itself_and_what_somebody_uses_does_not(burst: Mac
 
 
 def test_the_budget_is_told_of_and_then_ends_it_and_no_death_of_the_keeper_s_helps(burst: Machines) -> None:
-    burst.write({"burst.yaml": FILE.replace("NODES", "1").replace("LIMITS", "ttl: 2m, cost: 12 USD")})
-    # Two machines: 0.2 USD a second.
+    # 0.1 USD a second for a machine: the head alone could be paid until the expiry, with a node beside it that is no longer so.
+    file = FILE.replace("NODES", "{min: 0, max: 1}").replace("sleep 20", "sleep 200")
+    burst.write({"burst.yaml": file.replace("LIMITS", "ttl: 100s, cost: 11 USD")})
     burst.rehearse("price: 360")
     burst.receipt("up", "--results", "r")
-    until("some money spent", lambda: known(burst).get("spent", 0) > 0)
+    assert burst("submit", "alone", "burst.yaml").returncode == 0
+    until("the node counted", lambda: known(burst).get("nodes") == {"cpu": 1})
+    assert "of 11.00 USD are spent, 720.00 USD an hour" in burst("status").stdout
     # slurmctld goes away and comes back; the keeper is killed and started anew by systemd.
     assert burst("ssh", "alone", "--", "sudo", "systemctl", "restart", "slurmctld").returncode == 0
     assert burst("ssh", "alone", "--", "sudo", "systemctl", "kill", "--signal=KILL", "burst-keeper").returncode == 0
@@ -144,7 +147,7 @@ def test_the_budget_is_told_of_and_then_ends_it_and_no_death_of_the_keeper_s_hel
         until("it goes on from what was spent", lambda: known(burst)["spent"] > before)
         gone(burst)
     lines = said[0].splitlines()
-    assert sum("of 12.00 USD are spent: the cluster ends itself" in line for line in lines) == 1
+    assert sum("of 11.00 USD are spent: the cluster ends itself" in line for line in lines) == 1
     assert any("the end: limits.cost" in line for line in lines)
     assert burst("sweep").returncode == 0
     assert burst("down", "--discard").returncode in (0, 2)
