@@ -45,10 +45,11 @@ StandardError=append:{_LOG}
 WantedBy=multi-user.target
 """
 _WRITE = "import json, sys\nfor path, text in json.load(sys.stdin).items():\n    open(path, 'w').write(text)\n"
-# Enabled: it is there again after a boot.
+# Enabled, so that it is there again after a boot; by hand, since `systemctl enable` would have all units read once more.
 _START = (
-    "install --directory --mode=0750 /var/log/burst && install --directory /var/lib/burst && systemctl daemon-reload"
-    " && systemctl enable --quiet burst-keeper && systemctl restart burst-keeper"
+    "install --directory --mode=0750 /var/log/burst && install --directory /var/lib/burst"
+    f" && ln --symbolic --force {_UNIT} /etc/systemd/system/multi-user.target.wants/"
+    " && systemctl daemon-reload && systemctl restart --no-block burst-keeper"
 )
 
 

@@ -16,7 +16,7 @@ from tests.e2e.conftest import HELLO, Burst
 
 pytestmark = pytest.mark.e2e
 
-SLOW = HELLO.replace("echo hello > out.txt", "echo hello > out.txt; sleep SECONDS; echo whole >> out.txt")
+SLOW = HELLO.replace("echo hello > out.txt", "echo hello > out.txt; sleep SECONDS && echo whole >> out.txt")
 
 
 def until(what: str, done: Callable[[], object], seconds: float = 90) -> None:
