@@ -49,7 +49,7 @@ def gone(burst: Burst) -> None:
 
 
 def test_a_kept_cluster_ends_itself_at_its_expiry(burst: Burst) -> None:
-    burst.write({"burst.yaml": SLOW.replace("SECONDS", "300") + "limits: {ttl: 15s}\n"})
+    burst.write({"burst.yaml": SLOW.replace("SECONDS", "300") + "limits: {ttl: 25s}\n"})
     run_id = burst.receipt("up", "--results", "r")["run_id"]
     at = expires(burst, run_id)
     assert burst("submit", run_id, "burst.yaml").returncode == 0
@@ -61,7 +61,7 @@ def test_a_kept_cluster_ends_itself_at_its_expiry(burst: Burst) -> None:
 
 
 def test_a_run_whose_client_is_dead_ends_itself_at_its_expiry(burst: Burst) -> None:
-    burst.write({"burst.yaml": SLOW.replace("SECONDS", "300") + "limits: {ttl: 15s}\n"})
+    burst.write({"burst.yaml": SLOW.replace("SECONDS", "300") + "limits: {ttl: 25s}\n"})
     client = burst.start("run", "--results", "r")
     until("running", lambda: told(burst, "RUNNING"))
     at = expires(burst, only_run(burst))
@@ -87,7 +87,7 @@ def test_what_nobody_uses_ends_itself_and_what_somebody_uses_does_not(burst: Bur
 
 
 def test_where_the_keeper_is_killed_the_next_burst_sweeps(burst: Burst) -> None:
-    burst.write({"burst.yaml": HELLO + "limits: {ttl: 10s}\n"})
+    burst.write({"burst.yaml": HELLO + "limits: {ttl: 15s}\n"})
     run_id = burst.receipt("up", "--results", "r")["run_id"]
     assert burst("submit", run_id, "burst.yaml", "--wait").returncode == 0
     os.kill(the_keeper(burst, run_id), signal.SIGKILL)
@@ -111,7 +111,7 @@ def the_keeper(burst: Burst, run_id: str) -> int:
 @pytest.mark.parametrize("early", [0.2, -0.3])
 def test_down_at_the_moment_of_the_expiry(burst: Burst, early: float) -> None:
     """Whoever is first ends it; the other one says so, or does nothing."""
-    burst.write({"burst.yaml": HELLO + "limits: {ttl: 8s}\n"})
+    burst.write({"burst.yaml": HELLO + "limits: {ttl: 15s}\n"})
     run_id = burst.receipt("up", "--results", "r")["run_id"]
     at = expires(burst, run_id)
     assert burst("submit", run_id, "burst.yaml", "--wait").returncode == 0
@@ -130,9 +130,10 @@ def test_a_client_that_lives_is_left_alone_until_it_is_much_too_late(burst: Burs
     known = json.loads((root / "keeper.json").read_text()) | {"state": str(burst.folder / "state")}
     # As a terminal's Ctrl-Z leaves it.
     os.kill(client.pid, signal.SIGSTOP)
+    until("stopped", lambda: _state(client.pid) == "T")
     LocalKeeper(root, known | {"expires": time.time() - 60}).end("limits.ttl")
     late = LocalKeeper(root, known | {"expires": time.time() - 600})
-    assert "T" in Path(f"/proc/{client.pid}/stat").read_text().rpartition(")")[2].split()[0], "not told yet"
+    assert _state(client.pid) == "T", "not told yet"
     late.end("limits.ttl")
     # A second signal would be the end of a clean end.
     late.end("limits.ttl")
@@ -167,6 +168,11 @@ def test_silence_is_not_idleness(burst: Burst) -> None:
     until("it answers again", lambda: not used())
     assert burst("down", run_id).returncode == 0
     assert burst.left() == []
+
+
+def _state(pid: int) -> str:
+    """As proc(5) has it: T for what is stopped."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 def _comm(pid: str) -> str:
