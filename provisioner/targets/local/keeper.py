@@ -25,7 +25,6 @@ from provisioner.targets.local.layout import Layout
 
 # A client that lives has a deadline of its own, which comes before; one that is still there so long after is told.
 _GRACE = 300.0
-_SWEEP = ("sweep", "--target", "local")
 
 
 class LocalKeeper(Keeper):
@@ -54,7 +53,9 @@ class LocalKeeper(Keeper):
             return
         say(f"the end: {reason}")
         # A kept cluster that nobody uses has not expired: `sweep` leaves that alone, and `down` what is not kept.
-        verbs = [_SWEEP] if reason == "limits.ttl" else [("down", self._root.name), _SWEEP]
+        run_id = self._root.name
+        sweep = ("sweep", "--target", "local", run_id)
+        verbs = [sweep] if reason == "limits.ttl" else [("down", run_id), sweep]
         self._helper = _detached([[*self.told["end"], *verb] for verb in verbs], self._folder)
 
     def _tell_client(self) -> None:
