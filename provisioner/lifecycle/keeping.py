@@ -12,13 +12,13 @@ from typing import Any
 
 from provisioner import clock
 from provisioner.alone import keeper
-from provisioner.design.model import Design, Group, Node
+from provisioner.design.bill import rates
+from provisioner.design.model import Design
 from provisioner.executor.process import CommandFailed
 from provisioner.findings import warning
 from provisioner.lifecycle.record import Record
 from provisioner.lifecycle.work import Cluster
 from provisioner.slurm.conf import Site, hostlist
-from provisioner.targets.base import Inventory
 
 _EVERY = 5.0
 # The head's own part of an end: machines and disks go within a minute or two. A client that lives comes before, since it
@@ -58,7 +58,7 @@ def start(cluster: Cluster, record: Record) -> None:
     design = record.design
     if not cluster.inventory.reports:
         return
-    told = json.dumps(instructions(design, cluster.inventory, _begun(record)), indent=1)
+    told = json.dumps(instructions(design, record.meter.spent()), indent=1)
     files = {_PROGRAM: Path(keeper.__file__).read_text(encoding="utf-8"), _TOLD: told, _UNIT: _SERVICE}
     try:
         cluster.executor.run(["python3", "-I", "-c", _WRITE], stdin=json.dumps(files).encode(), admin=True)
@@ -67,16 +67,14 @@ def start(cluster: Cluster, record: Record) -> None:
         message = f"the cluster does not watch limits.cost and limits.unused by itself: {problem.why}"
         record.found(warning("keeper", message, "limits.ttl holds all the same; end it with burst down"))
         return
-    if design.budget is not None and not all(_known(node) for node in _machines(design)):
-        message = "limits.cost is watched without the machines whose price is not known"
-        record.found(warning("keeper", message, "burst plan shows which; limits.ttl holds all the same"))
+    unpriced = record.meter.ledger.unpriced() if design.budget is not None else ()
+    if unpriced:
+        message = f"limits.cost is watched without what has no known price: {', '.join(unpriced)}"
+        record.found(warning("keeper", message, "burst plan shows the bill; limits.ttl holds all the same"))
 
 
-def instructions(design: Design, inventory: Inventory, begun: float) -> dict[str, Any]:
-    """What the program is told. `begun` is when the first machine was asked for (epoch seconds)."""
-    now, each = clock.now(), per_node(design, inventory.price)
-    always = hourly(design, inventory.price)
-    fixed = sum(each[group.name] * group.min for group in design.groups)
+def instructions(design: Design, spent: float) -> dict[str, Any]:
+    """What the program is told. `spent` is in USD, by now."""
     # What comes before the end's own part is the client's, for collecting. The money may run out between two looks.
     margin = min(_ENDING, (design.ttl - design.working_life) / 2) + _EVERY
     hosts = ",".join(hostlist(group.name, 1, group.max) for group in design.groups)
@@ -84,10 +82,9 @@ def instructions(design: Design, inventory: Inventory, begun: float) -> dict[str
         "expires": design.run.expires,
         "unused": design.unused,
         "budget": design.budget,
-        "since": now,
-        "spent": (always + fixed) * max(0.0, now - begun) / 3600,
-        "hourly": always,
-        "nodes": each,
+        "since": clock.now(),
+        "spent": spent,
+        **rates(design),
         "margin": margin,
         "squeue": ["squeue"],
         "sinfo": ["sinfo"],
@@ -107,33 +104,3 @@ def read(cluster: Cluster) -> dict[str, Any] | None:
         known = json.loads(cluster.executor.run(["cat", _STATE]).stdout)
         return known if isinstance(known, dict) else None
     return None
-
-
-def hourly(design: Design, price: float | None) -> float:
-    """USD an hour of the machines that are always there beside the nodes; `price` goes over the catalogue's."""
-    around = [design.head, *([design.login.node] * design.login.nodes if design.login else [])]
-    return sum(price if price is not None else node.price or 0.0 for node in around)
-
-
-def per_node(design: Design, price: float | None) -> dict[str, float]:
-    """USD an hour of one node of each group: on demand, unless it can only be a spot one; `price` goes over the catalogue's."""
-    return {group.name: price if price is not None else _price(group) or 0.0 for group in design.groups}
-
-
-def _price(group: Group) -> float | None:
-    # A spot price that is not known is at most what the type costs on demand.
-    spot = group.node.spot_price if group.spot == "only" else None
-    return spot if spot is not None else group.node.price
-
-
-def _known(priced: Node | Group) -> bool:
-    return (_price(priced) if isinstance(priced, Group) else priced.price) is not None
-
-
-def _machines(design: Design) -> list[Node | Group]:
-    return [design.head, *([design.login.node] if design.login else []), *design.groups]
-
-
-def _begun(record: Record) -> float:
-    begun = record.state.journal.last("begin")
-    return float(begun["time"]) if begun else clock.now()

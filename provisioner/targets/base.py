@@ -39,8 +39,7 @@ class Inventory(Part):
 
     `mounts` are mount point → the path at which jobs find it (the same, where it can be mounted); `place` is what
     only the target itself reads. `reports` is whether machines tell the head how far they have come
-    (bootstrap/phases.py). `price` is what an hour of each machine is taken to cost (USD) where the catalogue's prices do not
-    hold: in a rehearsal.
+    (bootstrap/phases.py).
     """
 
     run_id: str
@@ -52,7 +51,6 @@ class Inventory(Part):
     workdir: str
     mounts: dict[str, str]
     reports: bool = False
-    price: float | None = None
     slurm_version: str
     place: dict[str, str]
 

@@ -133,7 +133,8 @@ def test_the_budget_is_told_of_and_then_ends_it_and_no_death_of_the_keeper_s_hel
     # 0.1 USD a second for a machine: the head alone could be paid until the expiry, with a node beside it that is no longer so.
     file = FILE.replace("NODES", "{min: 0, max: 1}").replace("sleep 20", "sleep 200")
     burst.write({"burst.yaml": file.replace("LIMITS", "ttl: 100s, cost: 11 USD")})
-    burst.rehearse("price: 360\nimage: bookworm")
+    burst.rehearse("image: bookworm")
+    burst.env["BURST_REHEARSE_PRICE"] = "360"
     burst.receipt("up", "--results", "r")
     assert burst("submit", "alone", "burst.yaml").returncode == 0
     until("the node counted", lambda: known(burst).get("nodes") == {"cpu": 1})

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from making import catalogue, design, instance, inventory
+from making import Still, design
 
 from provisioner import clock
 from provisioner.alone import keeper
@@ -263,51 +263,22 @@ PRICED = """\
 """
 
 
-def test_the_head_is_told_the_design_s_limits_and_prices(folder: Path) -> None:
+def test_the_head_is_told_the_design_s_limits_and_prices() -> None:
     decided = design(PRICED, target="aws")
-    node, around = decided.group("cpu").node, decided.head
-    assert node.price is not None
-    assert around.price is not None
-    with clock.use(_At()):
-        said = keeping.instructions(decided, inventory(decided, folder), NOW - 1800)
+    with clock.use(Still(NOW)):
+        said = keeping.instructions(decided, 1.5)
     assert (said["expires"], said["unused"], said["budget"]) == (decided.run.expires, 1200, 1000.0)
-    assert said["hourly"] == pytest.approx(3 * around.price)
-    assert said["nodes"] == dict.fromkeys(("cpu", "cheap", "maybe"), node.price), "no spot price is known: at most that"
-    assert said["spent"] == pytest.approx((3 * around.price + node.price) / 2)
+    assert (said["spent"], said["since"]) == (1.5, NOW)
+    assert decided.head.price is not None
+    assert said["hourly"] > 3 * decided.head.price, "the head, two login nodes, their disks and addresses"
+    assert said["nodes"].keys() == {"cpu", "cheap", "maybe"}
     assert said["end"] == ["/opt/burst/end.sh", "cpu-[1-4],cheap-[1-4],maybe-[1-4]"]
     assert json.loads(json.dumps(said)) == said
 
 
-def test_what_is_only_a_spot_node_costs_the_spot_price(folder: Path) -> None:
-    types = catalogue(instance("small", on_demand=1.0, spot=0.25), instance("head", cores=2, on_demand=0.1))
-    text = """\
-        version: 1
-        name: priced
-        target: aws/us-east-2
-        head: {instance: head}
-        groups:
-          cheap: {instance: [small], nodes: 1, spot: only}
-          maybe: {instance: [small], nodes: 1, spot: prefer}
-    """
-    assert keeping.per_node(design(text, "aws", types), None) == {"cheap": 0.25, "maybe": 1.0}
-
-
-def test_a_rehearsal_costs_what_it_is_told_to(folder: Path) -> None:
+def test_a_rehearsal_costs_what_it_is_told_to() -> None:
     decided = design(PRICED, target="nspawn")
-    played = inventory(decided, folder)
-    with clock.use(_At()):
-        free = keeping.instructions(decided, played.model_copy(update={"price": 0.0}), NOW - 1800)
-        taken = keeping.instructions(decided, played.model_copy(update={"price": 2.0}), NOW - 1800)
-    assert (free["hourly"], free["spent"], set(free["nodes"].values())) == (0.0, 0.0, {0.0})
-    assert (taken["hourly"], taken["spent"], set(taken["nodes"].values())) == (6.0, 4.0, {2.0})
-
-
-class _At:
-    def now(self) -> float:
-        return NOW
-
-    def monotonic(self) -> float:
-        return NOW
-
-    def sleep(self, seconds: float) -> None:
-        raise AssertionError
+    free = keeping.instructions(decided, 0.0)
+    assert (free["hourly"], set(free["nodes"].values()) - {0.0}) == (0.0, set())
+    taken = keeping.instructions(decided.model_copy(update={"rehearsed": 2.0}), 0.0)
+    assert (taken["hourly"], set(taken["nodes"].values())) == (6.0, {2.0})

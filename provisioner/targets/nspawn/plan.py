@@ -79,8 +79,8 @@ def provider(layout: Layout, design: Design, base: Path, *, way_out: bool) -> di
     }
 
 
-def inventory(layout: Layout, design: Design, image: str, price: float = 0.0) -> Inventory:
-    """What exists once everything was launched; `price` is what an hour of each machine is taken to cost (USD)."""
+def inventory(layout: Layout, design: Design, image: str) -> Inventory:
+    """What exists once everything was launched."""
     known = network.addresses(design)
     environment = {
         "BURST_RUN_ID": design.run.id,
@@ -98,7 +98,6 @@ def inventory(layout: Layout, design: Design, image: str, price: float = 0.0) ->
         workdir=f"{HOME}/{USER}/jobs",
         mounts={mount: f"{HOME}/{USER}" if mount == HOME else mount for mount in folders(design)},
         reports=True,
-        price=price,
         slurm_version="{}.{:02d}".format(*images.SLURM[image]),
         place={"root": str(layout.root), "environment": json.dumps(environment)},
     )

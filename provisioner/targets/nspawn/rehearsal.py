@@ -32,8 +32,8 @@ class Notice(Part):
 class Rehearsal(Part):
     """`capacity` is how many machines there are of a market or an instance type (not counting the head and login
     nodes); `throttle` how many of the first calls are told to come back later; `delay` how long each launch takes;
-    `ready` how long nodes have to become ready; `price` what an hour of each machine is taken to cost (USD), so that
-    limits.cost can be rehearsed: a rehearsal itself costs nothing. Times in seconds, or as the file writes them (20s, 2m)."""
+    `ready` how long nodes have to become ready; times in seconds, or as the file writes them (20s, 2m).
+    """
 
     image: Literal["bookworm", "trixie"] = "trixie"
     plain: bool = False
@@ -41,7 +41,6 @@ class Rehearsal(Part):
     throttle: Annotated[int, Field(ge=0)] = 0
     delay: Seconds = 0.0
     ready: Seconds = 120.0
-    price: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0.0
     faults: dict[str, Literal["never-boots", "no-way-out", "no-exports", "no-metadata"]] = {}
     notices: dict[str, Notice] = {}
 

@@ -59,7 +59,7 @@ class NspawnTarget:
         making.start_provider(layout)
         making.write_user_data(layout, design, making.setup_script(design, folder), asked.image)
         making.await_provider(layout)
-        inventory = plan.inventory(layout, design, asked.image, asked.price)
+        inventory = plan.inventory(layout, design, asked.image)
         return self._boot(layout, design, inventory, events)
 
     def _boot(self, layout: Layout, design: Design, inventory: Inventory, events: Events) -> Inventory:
