@@ -134,10 +134,13 @@ def _log(line: str) -> None:
 
 def _beside(name: str) -> Any:
     path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
-    spec = importlib.util.spec_from_file_location(name, path)
+    # Not `name` alone: a vendor's own package may be called so.
+    spec = importlib.util.spec_from_file_location(f"beside_{name}", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    # dataclasses look their module up there.
+    sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
 

@@ -353,3 +353,9 @@ def test_a_last_word_is_not_asked_again(monkeypatch: pytest.MonkeyPatch, kind: s
     with pytest.raises(nspawn.Refused) as caught:
         nspawn.launch(["cpu-1"], TEMPLATE)
     assert (caught.value.kind, len(provider.asked), slept) == (kind, 1, [])
+
+
+@pytest.mark.parametrize("name", ["aws", "gcp", "azure", "nspawn", "local"])
+def test_a_head_can_load_every_launcher(name: str) -> None:
+    """As it does there: by its file alone, dataclasses and all."""
+    assert resume._beside(name).launch.__name__ == "launch"
