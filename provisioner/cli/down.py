@@ -24,7 +24,7 @@ def command(ctx: click.Context, run: str | None, target: str | None, results: Pa
     """
     from provisioner.cli.screen import print_receipt, print_swept
     from provisioner.errors import ExitCode
-    from provisioner.lifecycle import kept, sweep
+    from provisioner.lifecycle import fetching, sweep
     from provisioner.report.terminal import Progress
     from provisioner.targets.registry import chosen
 
@@ -34,7 +34,6 @@ def command(ctx: click.Context, run: str | None, target: str | None, results: Pa
     if swept is not None:
         print_swept([swept], output)
         ctx.exit(int(ExitCode.LEFTOVER) if swept.remains else 0)
-    found = kept.find(run)
-    receipt = kept.down(found, results or found.results, [progress], discard=discard)
+    receipt = fetching.down(run, results, [progress], discard=discard)
     print_receipt(receipt, output)
     ctx.exit(receipt.exit_code)

@@ -162,7 +162,8 @@ class Design(Part):
     """The whole decision. `jobs` are in an order in which each comes after what it needs; times in seconds, sizes in bytes.
 
     `cloud` is the one that the file was written for, whose habits a rehearsal on this machine takes on; `rehearsed` what a
-    machine costs there, in USD an hour, where a budget is rehearsed, too.
+    machine costs there, in USD an hour, where a budget is rehearsed, too. `results` is where the head puts outputs of a run
+    whose client goes away (spec/results.py); None where it stays.
     """
 
     version: int = 1
@@ -184,6 +185,7 @@ class Design(Part):
     ttl: int
     idle: int
     unused: int | None = None
+    results: str | None = None
     budget: float | None
     rehearsed: float | None = None
     estimate: Estimate

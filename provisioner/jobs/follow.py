@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from provisioner.executor.base import Executor
+from provisioner.slurm.outcome import printable
 from provisioner.slurm.states import Task
 
 # At most this much of one log at one look; the rest comes with the next.
@@ -46,11 +47,3 @@ class Follower:
                 self._show(label, printable(line))
             if len(block) < _LIMIT:
                 return
-
-
-def printable(line: bytes) -> str:
-    """Text that cannot move the cursor or recolour the reader's terminal."""
-    text = line.decode(errors="replace").expandtabs()
-    # A progress bar overwrites its line; what stands in the end is what counts.
-    text = text.rstrip("\r").rpartition("\r")[2]
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)

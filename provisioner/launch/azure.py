@@ -206,10 +206,12 @@ def _local(url: str) -> str:
 
 
 class Own:
-    """The token of this machine's own managed identity, from its metadata service; renewed five minutes before its end."""
+    """The token of this machine's own managed identity for `resource`, from its metadata service; renewed five minutes
+    before its end."""
 
-    def __init__(self, client_id: str) -> None:
+    def __init__(self, client_id: str, resource: str = f"{ENDPOINT}/") -> None:
         self._client_id, self._lock, self._token, self._until = client_id, threading.Lock(), "", 0.0
+        self._resource = resource
 
     def __call__(self) -> str:
         with self._lock:
@@ -218,7 +220,7 @@ class Own:
             return self._token
 
     def _ask(self) -> tuple[str, float]:
-        asked = {"api-version": "2018-02-01", "resource": f"{ENDPOINT}/", "client_id": self._client_id}
+        asked = {"api-version": "2018-02-01", "resource": self._resource, "client_id": self._client_id}
         place = os.environ.get("BURST_METADATA", "http://169.254.169.254").removeprefix("http://")
         connection = http.client.HTTPConnection(place, timeout=10)
         try:

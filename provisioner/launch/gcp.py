@@ -156,10 +156,10 @@ class Session:
 
 def own() -> Session:
     """The session of the machine that this runs on."""
-    return Session(_Own().token)
+    return Session(Own().token)
 
 
-class _Own:
+class Own:
     """The token of the machine's service account, until a minute before it ends."""
 
     def __init__(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from provisioner import files
 from provisioner.errors import BurstError, Invalid
 from provisioner.events import Events, Sink
-from provisioner.lifecycle import state, teardown, work
+from provisioner.lifecycle import bring, state, teardown, work
 from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.state import RunState
 from provisioner.report.receipt import Receipt
@@ -48,12 +48,11 @@ def finish(
         return [Swept(run_id, reason, 0, target.remains(run_id, remembered.journal.intents()))]
     try:
         with state.reopen(run_id) as held:
-            record = _salvaged(held, target, sinks)
+            saved, record = _salvaged(held, target, sinks)
             ended = _ended(target, run_id, sinks, held)
             _receipt(held, record, ended)
             if not ended.remains:
                 held.forget()
-            saved = sum(len(job.outputs) for job in record.jobs.values()) if record is not None else 0
             return [Swept(run_id, reason, saved, ended.remains)]
     except Invalid:
         # Another sweep was quicker: it has the run now, or has ended it.
@@ -73,24 +72,26 @@ def _ended(target: Target, run_id: str, sinks: Sequence[Sink], held: RunState | 
     return teardown.destroy(target, run_id, events, held.journal if held is not None else None)
 
 
-def _salvaged(held: RunState, target: Target, sinks: Sequence[Sink]) -> Record | None:
-    """Collect what the dead run's jobs made, into the folder it was going to; None where there was nothing to collect.
-
-    Nothing here keeps the run from being ended.
+def _salvaged(held: RunState, target: Target, sinks: Sequence[Sink]) -> tuple[int, Record | None]:
+    """Collect what the dead run's jobs made, into the folder it was going to: how many files, and their record where they
+    were collected from the cluster itself. Nothing here keeps the run from being ended.
     """
     begun, design, inventory = held.journal.last("begin"), held.design(), held.inventory()
     if begun is None or design is None or inventory is None or not held.submitted():
-        return None
+        return 0, None
     if held.journal.last("destroy") is not None:
         # Everything was collected before; what is half destroyed by now must not take its place.
-        return None
+        return 0, None
     try:
+        brought = bring.salvage(held, sinks)
+        if brought is not None:
+            return brought, None
         record = Record(design, held, claim(Path(begun["results"])), sinks)
         work.gather(work.Cluster(target, inventory, target.connect(inventory)), record)
-        return record
+        return sum(len(job.outputs) for job in record.jobs.values()), record
     except Exception as problem:
         Events(held.run_id, list(sinks)).say("sweep", f"{held.run_id}: its outputs could not be collected: {problem}")
-        return None
+        return 0, None
 
 
 def _receipt(held: RunState, record: Record | None, ended: teardown.Ended) -> None:

@@ -81,7 +81,8 @@ def find(wanted: str | None) -> Kept:
     """The kept cluster with this id or name; the only one when nothing is said. Raises Invalid."""
     remembered = state.find(wanted)
     design, inventory = remembered.design(), remembered.inventory()
-    if design is None or inventory is None or remembered.journal.last("kept") is None:
+    stays = remembered.journal.last("kept") or remembered.journal.last("detached")
+    if design is None or inventory is None or stays is None:
         goes_on = state.alive(remembered.folder)
         raise Invalid(
             f"{remembered.run_id} is not a kept cluster",

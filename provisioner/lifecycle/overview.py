@@ -26,7 +26,7 @@ def overview(*, everywhere: bool = False) -> list[dict[str, str]]:
             {
                 "run_id": remembered.run_id,
                 "target": str(begun.get("target", "")),
-                "state": f"dead: {reason}" if reason else "running" if state.alive(remembered.folder) else "kept",
+                "state": f"dead: {reason}" if reason else "running" if state.alive(remembered.folder) else _stays(remembered),
                 "expires": clock.utc(begun["expires"]) if "expires" in begun else "",
                 "results": str(begun.get("results", "")),
             }
@@ -43,6 +43,10 @@ def overview(*, everywhere: bool = False) -> list[dict[str, str]]:
                 place = f"{name}/{found.region}" if found.region else name
                 rows.append({"run_id": found.run_id, "target": place, "state": _told(found), "expires": expires, "results": ""})
     return rows
+
+
+def _stays(remembered: state.RunState) -> str:
+    return "detached" if remembered.journal.last("detached") else "kept"
 
 
 def _told(tagged: Tagged) -> str:

@@ -14,7 +14,7 @@ from provisioner.design import model
 from provisioner.design.decide import decide
 from provisioner.errors import Invalid, Refused
 from provisioner.findings import Finding, errors
-from provisioner.lifecycle import state
+from provisioner.lifecycle import results, state
 from provisioner.report.receipt import Phase
 from provisioner.spec.fields import address_range
 from provisioner.spec.load import FileRefused, Loaded, load
@@ -104,16 +104,21 @@ def _range(text: str) -> str:
         raise Invalid(str(problem), fix="--ssh-from 198.51.100.0/24") from problem
 
 
-def prepare(file: Path, target: str | None = None, ssh_from: Sequence[str] = ()) -> Work:
-    """Everything before creation; `ssh_from` goes over the file's network.ssh_from.
+def prepare(
+    file: Path, target: str | None = None, ssh_from: Sequence[str] = (), *, detach: bool = False, to: str | None = None
+) -> Work:
+    """Everything before creation; `ssh_from` goes over the file's network.ssh_from, `to` over its results.
 
-    Raises FileRefused (exit 2) or PreflightRefused (exit 3) with every finding, Invalid for `target` and `ssh_from`.
+    With `detach` the head is to put the results there, and may: without, it may write to no bucket of anybody.
+    Raises FileRefused (exit 2) or PreflightRefused (exit 3) with every finding, Invalid for `target`, `ssh_from` and `to`.
     """
     started, at = clock.monotonic(), clock.now()
     loaded, design, findings = decided(file, target)
     if ssh_from:
         network = design.network.model_copy(update={"ssh_from": tuple(map(_range, ssh_from))})
         design = design.model_copy(update={"network": network})
+    if detach:
+        design = design.model_copy(update={"results": results.wanted(loaded.spec.results, to, design.target)})
     place = open_target(design.target)
     findings = (*findings, *place.preflight(design, loaded.source.folder))
     if errors(findings):

@@ -23,15 +23,15 @@ class Ended:
     scans: tuple[Scan, ...]
 
 
-def destroy(target: Target, run_id: str, events: Events, journal: Journal | None = None) -> Ended:
-    """End everything of a run. May be repeated.
+def destroy(target: Target, run_id: str, events: Events, journal: Journal | None = None, *, settled: bool = False) -> Ended:
+    """End everything of a run. May be repeated. `settled` is whether nothing can have been cut off, whatever is known here.
 
     Where something was being made when its maker died, or where no journal tells, one empty answer proves nothing: what was
     asked for may come to be after it. There the place is asked once more when everything has settled (Target.settles).
     """
     events.ending()
     intents = journal.intents() if journal is not None else ()
-    needed = 2 if target.settles and (journal is None or journal.cut()) else 1
+    needed = 2 if target.settles and not settled and (journal is None or journal.cut()) else 1
     events.step("destroy", f"destroy {run_id}")
     scans: list[Scan] = []
     remains: tuple[Resource, ...] = ()

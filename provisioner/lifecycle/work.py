@@ -22,7 +22,7 @@ from provisioner.jobs.submit import SubmitFailed, submit_all
 from provisioner.jobs.watch import ClusterLost, Watch
 from provisioner.lifecycle.journal import SETTLED
 from provisioner.lifecycle.record import Record
-from provisioner.slurm import ask
+from provisioner.slurm import ask, outcome
 from provisioner.targets.base import Inventory, Target
 from provisioner.units import count, show_size
 
@@ -64,11 +64,15 @@ class Cluster:
 
 def do(cluster: Cluster, record: Record, show: Show | None) -> Watch:
     """Submit every job and wait until all are over; the watch knows how each ended, also when it is broken off."""
-    design = record.design
-    submitted, refused = submit_all(cluster.executor, design, cluster.inventory.workdir, record.events, {})
+    return follow(cluster, record, submit(cluster, record), show, bring=True)
+
+
+def submit(cluster: Cluster, record: Record) -> dict[str, Submitted]:
+    """Submit every job; those that sbatch refused are in the record."""
+    submitted, refused = submit_all(cluster.executor, record.design, cluster.inventory.workdir, record.events, {})
     record.state.save_submitted(submitted)
     _keep_refused(record, refused)
-    return follow(cluster, record, submitted, show, bring=True)
+    return submitted
 
 
 def _keep_refused(record: Record, refused: dict[str, SubmitFailed]) -> None:
@@ -190,8 +194,7 @@ def _keep(record: Record, job: Submitted, watch: Watch, collected: Collected, ta
     """What became of it, into the record."""
     tasks = watch.tasks.get(job.name, ())
     record.jobs[job.name] = result.result(job, tasks, collected, tail)
-    if tasks and not any(task.nodes for task in tasks):
-        # What never ran owes nothing: its state says it all.
+    if outcome.never_ran(tasks):
         record.jobs[job.name] = record.jobs[job.name].model_copy(update={"missing": ()})
     else:
         record.found(*collected.findings)

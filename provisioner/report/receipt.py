@@ -21,6 +21,8 @@ Status = Literal[
     "refused",
     "bug",
     "kept",
+    "detached",
+    "ended-alone",
     "swept",
 ]
 

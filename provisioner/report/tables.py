@@ -149,9 +149,12 @@ def print_status(
     nodes: Mapping[str, NodeState],
     tasks: Mapping[str, Sequence[Task]],
     watched: Mapping[str, Any] | None = None,
+    detached: str = "",
 ) -> None:
-    """Nodes and jobs of a kept cluster, and how near its limits are, by what it has `watched` (alone/keeper.py)."""
-    click.echo(f"{design.run.id} on {design.target}")
+    """Nodes and jobs of a kept cluster, and how near its limits are, by what it has `watched` (alone/keeper.py); `detached`
+    is what its head says where the client has gone.
+    """
+    click.echo(f"{design.run.id} on {design.target}" + (f", {detached}" if detached else ""))
     print_table([[node.name, _node_state(node)] for node in nodes.values()], ["node", "state"])
     rows = [
         [name if task.index is None else f"{name}[{task.index}]", str(task.job_id), task.state, task.nodes, task.reason]

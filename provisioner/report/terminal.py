@@ -84,6 +84,11 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
         yield click.style(f"  LEFT: {left_in_words(receipt.remains)}", fg="red", bold=True)
         yield from (f"    {line}" for line in left_lines(receipt.remains))
         yield f"    next: burst down {receipt.run_id}"
+    elif receipt.status == "detached":
+        yield from (f"  {finding.message}" for finding in receipt.findings if finding.code == "detached")
+        yield "  it goes on without you: " + ", ".join(f"burst {verb} {receipt.run_id}" for verb in ("status", "fetch", "down"))
+    elif receipt.status == "ended-alone":
+        yield f"  left: nobody has asked yet; next: burst fetch {receipt.run_id}"
     elif receipt.status != "kept":
         asked = f", asked {count(len(receipt.scans), 'time')}" if len(receipt.scans) > 1 else ""
         yield f"  left: nothing{asked}"

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from provisioner import units
+from provisioner.spec import results
 
 NAME_PATTERN = r"^[a-z]([-a-z0-9]{0,18}[a-z0-9])?$"
 ARRAY_PATTERN = r"^\d+(-\d+(:\d+)?)?(,\d+(-\d+(:\d+)?)?)*(%\d+)?$"
@@ -50,6 +51,10 @@ def address_range(value: Any) -> str:
         return str(ipaddress.IPv4Network(value, strict=False))
     except (ValueError, TypeError) as problem:
         raise ValueError(f"{value!r} is no range of IPv4 addresses: write it like 203.0.113.0/24") from problem
+
+
+def _results(value: Any) -> Any:
+    return str(results.parse(value)) if isinstance(value, str) else value
 
 
 def _mount(value: str) -> str:
@@ -133,6 +138,9 @@ Money = Annotated[
     WithJsonSchema({"type": "string", "pattern": units.MONEY_PATTERN, "examples": ["25 USD"]}),
 ]
 Cidr = Annotated[str, BeforeValidator(address_range), WithJsonSchema({"type": "string", "examples": ["203.0.113.0/24"]})]
+Results = Annotated[
+    str, BeforeValidator(_results), WithJsonSchema({"type": "string", "examples": ["s3://bucket/prefix", "gs://bucket/prefix"]})
+]
 MountPoint = Annotated[str, AfterValidator(_mount), WithJsonSchema({"type": "string", "pattern": "^/[^/]"})]
 RelativePath = Annotated[str, AfterValidator(inside), WithJsonSchema({"type": "string"})]
 Array = Annotated[

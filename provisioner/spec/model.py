@@ -16,6 +16,7 @@ from provisioner.spec.fields import (
     Name,
     Package,
     RelativePath,
+    Results,
     Size,
 )
 
@@ -311,4 +312,9 @@ class Spec(Part):
     )
     software: Software = Field(default=Software(), description="What nodes need beyond the image.")
     jobs: dict[Name, Job] = Field(default={}, description="The work, by name.")
+    results: Results | None = Field(
+        None,
+        description="Where `burst run --detach` puts outputs and the receipt: a bucket of yours, as s3://BUCKET/PREFIX, "
+        "gs://BUCKET/PREFIX or https://ACCOUNT.blob.core.windows.net/CONTAINER/PREFIX; on this machine a folder, file:///FOLDER.",
+    )
     limits: Limits = Field(default=Limits(), description="When it ends.")

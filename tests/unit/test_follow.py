@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from making import task
 from standing_in import FolderExecutor
 
-from provisioner.jobs.follow import Follower, printable
+from provisioner.jobs.follow import Follower
+from provisioner.slurm.outcome import printable
 from provisioner.slurm.states import Task
 
 

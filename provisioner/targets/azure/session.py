@@ -70,7 +70,12 @@ def _refused(message: str, why: str) -> Refused:
     return Refused(message, why=why, fix=_LOGIN, kind=Kind.AUTH)
 
 
-def _token() -> Callable[[], str]:
+def storage_token() -> Callable[[], str]:
+    """The caller's, for Blob Storage ("Authorize access to blobs using Microsoft Entra ID")."""
+    return _token("https://storage.azure.com")
+
+
+def _token(resource: str = launcher.ENDPOINT) -> Callable[[], str]:
     try:
         from azure.core.exceptions import AzureError
         from azure.identity import AzureCliCredential, DefaultAzureCredential
@@ -83,7 +88,7 @@ def _token() -> Callable[[], str]:
 
     def token() -> str:
         try:
-            return str(credential.get_token(f"{launcher.ENDPOINT}/.default").token)
+            return str(credential.get_token(f"{resource}/.default").token)
         except AzureError as problem:
             raise launcher.Refused("AUTH", str(problem).partition("\n")[0]) from problem
 

@@ -211,6 +211,10 @@ class CloudTarget:
             self._place.allow(self._session(kept.region), inventory, now)
             files.write(layout.identity, kept.model_copy(update={"allowed": now}).model_dump_json())
 
+    def found_in(self, run_id: str, region: str) -> None:
+        """Where a run is of which this machine remembers nothing."""
+        self._touched.setdefault(run_id, set()).add(region)
+
     def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
         known = {kept.region for kept in self._known()}
         if not self._place.configured():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import configparser
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,25 @@ def region() -> str:
 
 def session(place: str) -> Session:
     """Raises Refused (AUTH) with the command that logs in."""
+    token, project = _found()
+    project = project or _gcloud("core", "project")
+    if not project:
+        why = "neither the credentials nor gcloud's configuration name one"
+        raise Refused("which project?", why=why, fix="gcloud config set project PROJECT", kind=Kind.AUTH)
+    opened = Session(token, project=project, region=place)
+    try:
+        token()
+    except gcp.Refused as problem:
+        raise Refused("Google Cloud takes no token from us", why=str(problem), fix=_LOG_IN, kind=Kind.AUTH) from problem
+    return opened
+
+
+def token() -> Callable[[], str]:
+    """The caller's, for what belongs to no project. Raises Refused (AUTH); it itself launch.gcp's."""
+    return _found()[0]
+
+
+def _found() -> tuple[_Token, str | None]:
     try:
         import google.auth
     except ImportError as problem:
@@ -39,17 +59,7 @@ def session(place: str) -> Session:
         credentials, project = google.auth.default(scopes=_SCOPES)
     except google.auth.exceptions.GoogleAuthError as problem:
         raise Refused("there are no credentials for Google Cloud", why=str(problem), fix=_LOG_IN, kind=Kind.AUTH) from problem
-    project = project or _gcloud("core", "project")
-    if not project:
-        why = "neither the credentials nor gcloud's configuration name one"
-        raise Refused("which project?", why=why, fix="gcloud config set project PROJECT", kind=Kind.AUTH)
-    token = _Token(credentials)
-    opened = Session(token, project=project, region=place)
-    try:
-        token()
-    except gcp.Refused as problem:
-        raise Refused("Google Cloud takes no token from us", why=str(problem), fix=_LOG_IN, kind=Kind.AUTH) from problem
-    return opened
+    return _Token(credentials), project
 
 
 class _Token:

@@ -18,7 +18,7 @@ from provisioner.findings import Finding, Level, error, info, warning
 from provisioner.slurm.conf import Site
 from provisioner.targets import host
 from provisioner.targets.host import Program
-from provisioner.targets.nspawn import images
+from provisioner.targets.nspawn import bucket, images
 from provisioner.targets.nspawn.layout import images_folder, runs_folder
 from provisioner.targets.nspawn.rehearsal import Rehearsal
 
@@ -55,6 +55,7 @@ def preflight(design: Design, setup: str | None, site: Site, seam: Seam, asked: 
         *_overlay(),
         *_user_data(design, setup, site, seam),
         *_faults(design, asked),
+        *_results(design),
     )
 
 
@@ -169,6 +170,18 @@ def _user_data(design: Design, setup: str | None, site: Site, seam: Seam) -> lis
         text = user_data.render(design, role, setup=setup, site=site, seam=seam)
         found.extend(user_data.size_findings(text))
     return sorted(found, key=lambda finding: finding.level is not Level.ERROR)[:1]
+
+
+def _results(design: Design) -> list[Finding]:
+    """A folder that is named must be there, as a bucket must; another cloud's bucket is stood in for."""
+    if design.results is None:
+        return []
+    folder = bucket.folder(design.results)
+    if not design.results.startswith("file:"):
+        return [info("results", f"{design.results} is stood in for by {folder}")]
+    if folder.is_dir() and os.access(folder, os.W_OK | os.X_OK):
+        return []
+    return [error("results", f"{folder} is no folder that results can be put into", f"mkdir -p {folder}; or --to another")]
 
 
 def _faults(design: Design, asked: Rehearsal) -> list[Finding]:

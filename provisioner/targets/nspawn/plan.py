@@ -13,7 +13,7 @@ from provisioner.design.model import Design, Group, slug
 from provisioner.slurm.conf import Site
 from provisioner.targets import host
 from provisioner.targets.base import Inventory
-from provisioner.targets.nspawn import images, network
+from provisioner.targets.nspawn import bucket, images, network
 from provisioner.targets.nspawn.layout import EXPORTS, Layout
 
 _MARKETS = {"never": ("on-demand",), "prefer": ("spot", "on-demand"), "only": ("spot",)}
@@ -76,6 +76,7 @@ def provider(layout: Layout, design: Design, base: Path, *, way_out: bool) -> di
         "way_out": way_out,
         "gpus": max((group.node.gpus for group in design.groups), default=0),
         "addresses": network.addresses(design),
+        "results": str(bucket.folder(design.results)) if design.results is not None else "",
     }
 
 

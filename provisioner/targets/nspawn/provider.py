@@ -11,14 +11,15 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from provisioner import clock
 from provisioner.launch.nspawn import Refused
-from provisioner.targets.nspawn import cgroups, machines, removal, serving
+from provisioner.targets.nspawn import bucket, cgroups, machines, removal, serving
 from provisioner.targets.nspawn.imds import Facts
 from provisioner.targets.nspawn.layout import Layout, role_of
 from provisioner.targets.nspawn.machines import Machine
@@ -96,6 +97,12 @@ class Provider:
         sys.stdout.write(f"{clock.utc(clock.now())} the head ends the run\n")
         sys.stdout.flush()
         self._over = True
+
+    def keep(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
+        """A part of a result, into the bucket of this rehearsal. Raises Refused."""
+        if self.rehearsal["bucket"] == "denied":
+            raise Refused("AUTH", "AccessDenied: the head may not write there, as the rehearsal has it")
+        bucket.keep(self.told["results"], self.layout.run_id, unquote(path.removeprefix("/results/")), headers, body)
 
     def give_notice(self, name: str, warning: float) -> None:
         """This machine will be taken away in so many seconds."""

@@ -32,7 +32,8 @@ class Notice(Part):
 class Rehearsal(Part):
     """`capacity` is how many machines there are of a market or an instance type (not counting the head and login
     nodes); `throttle` how many of the first calls are told to come back later; `delay` how long each launch takes;
-    `ready` how long nodes have to become ready; times in seconds, or as the file writes them (20s, 2m).
+    `ready` how long nodes have to become ready; `bucket` whether the head may write results. Times in seconds, or as the
+    file writes them (20s, 2m).
     """
 
     image: Literal["bookworm", "trixie"] = "trixie"
@@ -43,6 +44,7 @@ class Rehearsal(Part):
     ready: Seconds = 120.0
     faults: dict[str, Literal["never-boots", "no-way-out", "no-exports", "no-metadata"]] = {}
     notices: dict[str, Notice] = {}
+    bucket: Literal["open", "denied"] = "open"
 
 
 def asked() -> Rehearsal:

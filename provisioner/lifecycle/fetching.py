@@ -1,0 +1,64 @@
+"""`burst fetch`, `down` and `status`, whichever way a run stays: kept, detached to its head, or behind a terminal here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from provisioner.errors import Invalid, Refused
+from provisioner.events import Sink
+from provisioner.lifecycle import background, bring, detach, kept, state
+from provisioner.lifecycle.kept import Kept
+from provisioner.report.receipt import Receipt
+
+
+def fetch(wanted: str | None, into: Path | None, sinks: Sequence[Sink], source: str | None = None) -> Receipt:
+    """Bring what there is of a run. Raises Invalid, Refused.
+
+    One that goes on behind a terminal of this machine is waited for. `source` is where a detached run's results are.
+    """
+    if source is not None:
+        if wanted is None:
+            raise Invalid("which run?", why="--from has the results of many", fix="burst fetch RUN --from URL")
+        return bring.fetch_from(wanted, source, into, sinks)
+    try:
+        remembered = state.find(wanted)
+    except Invalid:
+        over = background.finished(into or Path("results") / wanted, wanted) if wanted is not None else None
+        if over is None:
+            raise
+        return over
+    if remembered.journal.last("detached") is not None:
+        return bring.fetch(remembered.run_id, into, sinks)
+    if (over := background.awaited(remembered)) is not None:
+        return over
+    found = kept.find(remembered.run_id)
+    return kept.fetch(found, into or found.results, sinks)
+
+
+def down(wanted: str | None, into: Path | None, sinks: Sequence[Sink], *, discard: bool) -> Receipt:
+    """Collect and destroy; a detached run that has ended by itself is fetched, and what is left of it ended."""
+    remembered = state.find(wanted)
+    if not discard and bring.ended(remembered) is not None:
+        return bring.fetch(remembered.run_id, into, sinks)
+    found = kept.find(wanted)
+    return kept.down(found, into or found.results, sinks, discard=discard)
+
+
+def over(wanted: str | None) -> Receipt | None:
+    """The receipt of a detached run that has ended by itself, as far as its bucket can be read."""
+    try:
+        return bring.ended(state.find(wanted))
+    except Refused:
+        return None
+
+
+def of_the_head(found: Kept) -> str:
+    """What a detached run's head says of itself; "" for one that is kept."""
+    if found.state.journal.last("detached") is None:
+        return ""
+    told = detach.status(found.cluster)
+    if told is None:
+        return "detached; its head does not say how far it is"
+    problem = f"; the last try: {told['problem']}" if told["problem"] else ""
+    return f"detached: {len(told['kept'])} of {len(told['jobs'])} jobs are in {told['to']}{problem}"
