@@ -12,6 +12,7 @@
 | `keys` | secret | munge's key, the SSH keys: `burst keys DIR` makes them |
 | `ssh_from` | | JSON list of address ranges that may reach SSH; by default what the file says |
 | `zone` | may be left out | the zone for machines and filesystems |
+| `results` | set by `burst` | the container that a detached run's results go to, by its id (Azure) |
 | `launches` | | `client` where a client launches the fixed nodes, else `head` does |
 """
 
@@ -43,6 +44,7 @@ class Given:
     ssh_from: tuple[str, ...]
     zone: str | None
     first: bool
+    results: str | None = None
 
 
 def given(cloud: str) -> Given:
@@ -60,7 +62,7 @@ def given(cloud: str) -> Given:
         raise pulumi.RunError(
             f"nobody could reach the head: neither the file's network.ssh_from nor burst:ssh_from is set. Type: {fix}"
         )
-    return Given(design, setup, keys, allowed, config.get("zone"), config.get("launches") != "client")
+    return Given(design, setup, keys, allowed, config.get("zone"), config.get("launches") != "client", config.get("results"))
 
 
 def _decided(config: pulumi.Config, cloud: str) -> tuple[model.Design, str | None]:

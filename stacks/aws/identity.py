@@ -16,6 +16,7 @@ import pulumi_aws as aws
 from naming import carried, path
 
 from provisioner.design.model import Design
+from provisioner.spec.results import parse
 from provisioner.stack import identity as run_identity
 
 _MACHINES = {
@@ -85,6 +86,7 @@ class HeadIdentity(pulumi.ComponentResource):
             self.profile = profile_name(identity.id)
         elif identity.create:
             statements = [*launching(args), *buckets(args.buckets)]
+            statements += results(args.design)
             if args.design.network.access == "tunnel":
                 statements.append(_allow(_TUNNEL, ["*"]))
             self.profile, _ = _role(self, args.design, "head", statements)
@@ -144,6 +146,14 @@ def buckets(names: Sequence[pulumi.Input[str]]) -> list[dict[str, Any]]:
         return []
     whole = [pulumi.Output.concat("arn:aws:s3:::", name) for name in names]
     return [_allow(["s3:ListBucket"], whole), _allow(_OBJECTS, [pulumi.Output.concat(each, "/*") for each in whole])]
+
+
+def results(design: Design) -> list[dict[str, Any]]:
+    """Where a detached run's results go: to write there, below the run's own folder, and to read nothing."""
+    if design.results is None:
+        return []
+    where = parse(design.results).below(design.run.id)
+    return [_allow(("s3:PutObject", "s3:AbortMultipartUpload"), [f"arn:aws:s3:::{where.bucket}/{where.prefix}/*"])]
 
 
 def _role(

@@ -52,13 +52,14 @@ _BLOBS = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 @dataclass(frozen=True)
 class IdentityArgs:
     """`subnet` is an existing one by id, outside of the run's group; `images` are the user's own; `first` is whether the
-    head launches what is always there.
+    head launches what is always there. `results` is the container, by id, that a detached run's results go to.
     """
 
     scope: Scope
     first: bool
     subnet: pulumi.Output[str] | None
     images: tuple[str, ...]
+    results: str | None = None
 
 
 class Identity(pulumi.ComponentResource):
@@ -82,6 +83,8 @@ class Identity(pulumi.ComponentResource):
         elif asked.create:
             self.head = self._made("head")
             self._launching(self.head, args)
+        if self.created and self.head is not None and args.results is not None:
+            assignment(args.scope, "results", self._whole(_BLOBS), args.results, self.head.principal, self)
         if any(fs.type == "bucket" for fs in args.scope.design.filesystems):
             self.data = self._made("data") if self.created else self.head
         self.register_outputs({})
@@ -111,10 +114,12 @@ class Identity(pulumi.ComponentResource):
         """Let the data identity read and write a container or an account, and nothing beside it."""
         if not self.created or self.data is None:
             return
-        whole = pulumi.Output.concat(
-            "/subscriptions/", self._scope.subscription, f"/providers/Microsoft.Authorization/roleDefinitions/{_BLOBS}"
-        )
-        assignment(self._scope, part, whole, container, self.data.principal, self)
+        assignment(self._scope, part, self._whole(_BLOBS), container, self.data.principal, self)
+
+    def _whole(self, role: str) -> pulumi.Output[str]:
+        """The id of a role of Azure's own."""
+        where = f"/providers/Microsoft.Authorization/roleDefinitions/{role}"
+        return pulumi.Output.concat("/subscriptions/", self._scope.subscription, where)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from network import Network
 from zones import Where
 
 from provisioner.design.model import Design
+from provisioner.spec.results import parse
 from provisioner.stack.identity import described, named
 
 # What provisioner/launch/gcp.py calls, by what it does to what has the run's name ("Create VMs in bulk", "Delete a VM").
@@ -67,6 +68,7 @@ class Identity(pulumi.ComponentResource):
         self.head = head.email
         self.made.append(head.member)
         self._grant(head.member)
+        self._results(head.member)
         if self._buckets:
             files = self._account("f")
             self.files = files.email
@@ -126,6 +128,25 @@ class Identity(pulumi.ComponentResource):
                 member=member,
                 opts=self._below,
             )
+
+    def _results(self, member: pulumi.Output[str]) -> None:
+        """A detached run's results: objects below the run's own folder of the user's bucket, which has to have uniform access
+        ("Overview of IAM Conditions"). Writing anew what is there counts as deleting: a role that only creates may not."""
+        if self._design.results is None:
+            return
+        where = parse(self._design.results).below(self._design.run.id)
+        gcp.storage.BucketIAMMember(
+            "results",
+            bucket=where.bucket,
+            role="roles/storage.objectUser",
+            member=member,
+            condition=gcp.storage.BucketIAMMemberConditionArgs(
+                title=self._design.run.id,
+                description=described(self._design),
+                expression=f'resource.name.startsWith("projects/_/buckets/{where.bucket}/objects/{where.prefix}/")',
+            ),
+            opts=self._below,
+        )
 
     def _subnet_role(self) -> pulumi.Input[str]:
         """A project's own role is known in that project alone: in a shared VPC's it is Google's."""

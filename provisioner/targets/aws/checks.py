@@ -13,6 +13,7 @@ from typing import Any
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, info, warning
 from provisioner.targets.aws import filesystems, quotas
+from provisioner.targets.aws import results as bucket
 from provisioner.targets.aws.listing import pages
 
 
@@ -177,4 +178,19 @@ def spot_role(asked: Asked, design: Design) -> Iterator[Finding]:
         yield warning("spot-role", "this account has never had a spot machine: EC2's own role for them is missing", fix)
 
 
-CHECKS: tuple[Check, ...] = (types, images, network, identity, spot_role, quotas.vcpus, quotas.addresses, filesystems.findings)
+def results(asked: Asked, design: Design) -> Iterator[Finding]:
+    """The bucket of a detached run."""
+    yield from bucket.findings(asked["s3"], asked["iam"], design)
+
+
+CHECKS: tuple[Check, ...] = (
+    types,
+    images,
+    network,
+    identity,
+    spot_role,
+    results,
+    quotas.vcpus,
+    quotas.addresses,
+    filesystems.findings,
+)

@@ -14,6 +14,7 @@ from provisioner.design.model import Design, Node
 from provisioner.errors import Kind
 from provisioner.findings import Finding, error, info, warning
 from provisioner.launch import azure as launcher
+from provisioner.targets.azure import results as container
 from provisioner.targets.azure.session import Caller
 
 _GIB = 2**30
@@ -206,4 +207,17 @@ def _subnet(design: Design, vnet: dict[str, Any]) -> Iterator[Finding]:
         yield error("network", f"subnet {name} has no service endpoint to Microsoft.Storage, by which nodes reach storage", fix)
 
 
-CHECKS: tuple[Check, ...] = (known_beforehand, may_assign_roles, services_registered, types_offered, quota, existing_things)
+def results(asked: Asked) -> Iterator[Finding]:
+    """The container of a detached run."""
+    yield from container.findings(asked.caller, asked.design)
+
+
+CHECKS: tuple[Check, ...] = (
+    known_beforehand,
+    may_assign_roles,
+    services_registered,
+    types_offered,
+    quota,
+    existing_things,
+    results,
+)

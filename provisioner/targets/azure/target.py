@@ -12,7 +12,7 @@ from types import ModuleType
 from provisioner.design.model import Design
 from provisioner.findings import Finding
 from provisioner.launch import azure as launcher
-from provisioner.targets.azure import bastion, checks, faults, listing, reaping, session
+from provisioner.targets.azure import bastion, checks, faults, listing, reaping, results, session
 from provisioner.targets.azure.session import Caller
 from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.cloud.target import CloudTarget
@@ -47,7 +47,9 @@ class AzurePlace:
         return checks.preflight(session, design)
 
     def configuration(self, session: Caller, design: Design) -> dict[str, str]:
-        return {"azure-native:location": session.region, "azure-native:subscriptionId": session.subscription}
+        told = {"azure-native:location": session.region, "azure-native:subscriptionId": session.subscription}
+        container = results.container(session, design)
+        return {**told, **({"burst:results": container} if container is not None else {})}
 
     def environment(self, session: Caller) -> dict[str, str]:
         told = {theirs: os.environ[ours] for ours, theirs in _VARIABLES.items() if os.environ.get(ours)}

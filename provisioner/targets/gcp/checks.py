@@ -13,7 +13,7 @@ from provisioner import clock
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, warning
 from provisioner.launch.gcp import COMPUTE, Refused, Session
-from provisioner.targets.gcp import quota
+from provisioner.targets.gcp import quota, results
 
 _RESOURCES = "https://cloudresourcemanager.googleapis.com/v1"
 _SERVICES = "https://serviceusage.googleapis.com/v1"
@@ -168,4 +168,4 @@ def ways(session: Session, design: Design) -> Iterator[Finding]:
         yield error("ttl", "Google Cloud ends machines after 120 days at the latest", "limits: {ttl: 120d}")
 
 
-CHECKS: tuple[Check, ...] = (permissions, services, zones, existing, quota.check, ways)
+CHECKS: tuple[Check, ...] = (permissions, services, zones, existing, results.results, quota.check, ways)
