@@ -64,7 +64,10 @@ METHODS: dict[str, str] = {
     "lustre.projects.locations.operations.get": "lustre.operations.get",
     # "IAM permissions for JSON methods" of Cloud Storage.
     "storage.buckets.delete": "storage.buckets.delete",
+    "storage.buckets.get": "storage.buckets.get",
     "storage.buckets.list": "storage.buckets.list",
+    # Whoever asks it may ask it.
+    "storage.buckets.testIamPermissions": "",
     "storage.objects.delete": "storage.objects.delete",
     "storage.objects.list": "storage.objects.list",
     "iam.projects.roles.delete": "iam.roles.delete",

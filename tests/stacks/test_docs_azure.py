@@ -85,8 +85,19 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[tuple[str, str
         own = PLAIN + f"image: {SUB}/resourceGroups/o/providers/Microsoft.Compute/images/mine\n"
         for text in (TEXT, EXISTING, own):
             place.preflight(caller, design(text, "azure"))
+        _results(azure, place, caller)
         _run(azure, caller, folder)
         return {(method, path) for method, path, _ in azure.asked if path.startswith("/subscriptions/")}, caller.come_by
+
+
+def _results(azure: Azure, place: AzurePlace, caller: Caller) -> None:
+    """The preflight of a detached run."""
+    accounts = f"{SUB}/providers/Microsoft.Storage/storageAccounts"
+    account = f"{SUB}/resourceGroups/theirs/providers/Microsoft.Storage/storageAccounts/theirs"
+    azure.pages[accounts] = {"value": [{"id": account, "name": "theirs"}]}
+    azure.pages[f"{account}/blobServices/default/containers/results"] = {}
+    where = "https://theirs.blob.core.windows.net/results"
+    place.preflight(caller, design(PLAIN, "azure").model_copy(update={"results": where}))
 
 
 def _launches(azure: Azure, caller: Caller, folder: Path) -> None:

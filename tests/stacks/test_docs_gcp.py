@@ -99,6 +99,9 @@ def _target(google: Google, session: gcp.Session, folder: Path) -> None:
     place = GcpPlace()
     for text in (TEXT, EXISTING, IMAGE):
         place.preflight(session, design(text, "gcp"))
+    google.answers["storage.buckets.get"] = (200, {"iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}}})
+    google.answers["storage.buckets.testIamPermissions"] = (200, {})
+    place.preflight(session, design(PLAIN % 1, "gcp").model_copy(update={"results": "gs://theirs"}))
     whole(google)
     known = {"account": PROJECT, "zone": ZONE, "firewall": f"projects/{PROJECT}/global/firewalls/{RUN}-ssh"}
     run = inventory(design(PLAIN % 1, "gcp"), folder).model_copy(update={"place": known})
