@@ -91,7 +91,10 @@ class Receipt(Part):
     run_id: str = Field(description="The run's id; every resource carried it.")
     name: str = Field(description="`name` of the file.")
     target: str = Field(description="The target it ran on, with its region.")
-    status: Status = Field(description="How it ended, in a word.")
+    status: Status = Field(
+        description="How it ended, in a word. `detached`: it goes on without its client. `ended-alone`: the head's own receipt "
+        "of such a run; `exit_code` tells how the work ended, and what is left nobody has asked yet."
+    )
     exit_code: int = Field(description="What the shell saw (docs/exit-codes.md).")
     started_at: str = Field(description="RFC 3339, UTC.")
     seconds: float = Field(description="From begin to end.")

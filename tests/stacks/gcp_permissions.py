@@ -128,7 +128,7 @@ MADE: dict[str, str] = {
     "storage/bucketIAMMember:BucketIAMMember": "storage.buckets.getIamPolicy storage.buckets.setIamPolicy",
 }
 # Calls for what a run has made, which MADE has the permissions of.
-OF_MADE = ("delete", "removePeering", "storage.objects.list", "locations.operations.get")
+OF_MADE = ("delete", "removePeering", "storage.objects.list", "storage.buckets.get", "locations.operations.get")
 # gcloud compute start-iap-tunnel ("Using IAP for TCP forwarding": IAP-secured Tunnel User).
 TUNNEL = "iap.tunnelInstances.accessViaIAP"
 # Machines that have a service account (instances.insert, instanceTemplates.insert).

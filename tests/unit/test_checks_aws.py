@@ -93,6 +93,28 @@ def found(text: str = PLAIN, **instead: Any) -> list[Finding]:
     return list(checks.preflight(Account(**instead), design(text, "aws")))
 
 
+def of_results(text: str = "", **instead: Any) -> list[str]:
+    decided = design(PLAIN + text, "aws", wrong=True).model_copy(update={"results": "s3://theirs/of/ada"})
+    return [f.message for f in checks.preflight(Account(**instead), decided) if f.code in ("results", "unchecked")]
+
+
+def test_a_detached_run_s_bucket_is_there_and_may_be_written_to() -> None:
+    assert of_results() == []
+    assert "there is no such bucket" in of_results(head_bucket=denied("404"))[0]
+    assert "somebody else's" in of_results(head_bucket=denied("403"))[0]
+    assert "may write nowhere" in of_results("identity: none\n")[0]
+    role = {"InstanceProfile": {"Roles": [{"RoleName": "theirs", "Arn": "arn:aws:iam::1:role/theirs"}]}}
+    asked: list[dict[str, Any]] = []
+
+    def simulated(**told: Any) -> dict[str, Any]:
+        asked.append(told)
+        return {"EvaluationResults": [{"EvalActionName": "s3:PutObject", "EvalDecision": "implicitDeny"}]}
+
+    (said,) = of_results("identity: theirs\n", get_instance_profile=role, simulate_principal_policy=simulated)
+    assert "may not write there by its own policies" in said
+    assert asked[0]["ResourceArns"] == ["arn:aws:s3:::theirs/of/ada/test-abc234/receipt.json"]
+
+
 def test_where_all_is_well_nothing_is_found() -> None:
     assert found() == []
 

@@ -14,6 +14,7 @@ from provisioner.design.model import Design
 from provisioner.findings import Finding, Level
 from provisioner.targets.azure import checks
 from provisioner.targets.azure.session import Caller
+from provisioner.targets.azure.target import AzurePlace
 
 ROOT = f"/subscriptions/{SUBSCRIPTION}"
 FILE = "version: 1\nname: a\ngroups: {cpu: {instance: Standard_D4s_v5, nodes: {min: 1, max: 4}}}\n"
@@ -163,3 +164,18 @@ def test_what_needs_no_answer(willing: Azure, caller: Caller, monkeypatch: pytes
     assert [f.level for f in checks.preflight(caller, tunnel)] == [Level.ERROR, Level.INFO]
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/az")
     assert found(caller, tunnel)["tunnel"].level is Level.INFO
+
+
+def test_a_detached_run_s_container(willing: Azure, caller: Caller) -> None:
+    decided = DESIGN.model_copy(update={"results": "https://theirs.blob.core.windows.net/results/x"})
+    accounts = f"{ROOT}/providers/Microsoft.Storage/storageAccounts"
+    account = f"{ROOT}/resourceGroups/g/providers/Microsoft.Storage/storageAccounts/theirs"
+    willing.pages[accounts] = {"value": []}
+    assert "has no storage account theirs" in found(caller, decided)["results"].message
+    willing.pages[accounts] = {"value": [{"id": account, "name": "Theirs"}]}
+    assert "there is no container results" in found(caller, decided)["results"].message
+    willing.pages[f"{account}/blobServices/default/containers/results"] = {}
+    assert "results" not in found(caller, decided)
+    told = AzurePlace().configuration(caller, decided)
+    assert told["burst:results"] == f"{account}/blobServices/default/containers/results"
+    assert "burst:results" not in AzurePlace().configuration(caller, DESIGN)

@@ -142,3 +142,19 @@ def test_what_may_not_be_looked_at_is_said(fine: Google, session: Session) -> No
     assert found(session)["not-asked"].startswith("warning: services could not be checked in p-1: forbidden: Required")
     fine.answers["serviceusage.services.batchGet"] = error(401, "authError", "expired")
     assert found(session)["gcp"] == "error: project p-1: authError: expired"
+
+
+def test_a_detached_run_s_bucket(fine: Google, session: Session) -> None:
+    def said(more: str = "") -> list[str]:
+        decided = design(FINE % more, "gcp", wrong=True).model_copy(update={"results": "gs://theirs/x"})
+        return [finding.message for finding in PLACE.preflight(session, decided) if finding.code == "results"]
+
+    fine.answers["storage.buckets.get"] = error(404, "notFound")
+    assert said() == ["gs://theirs/x: there is no such bucket"]
+    fine.answers["storage.buckets.get"] = (200, {})
+    fine.answers["storage.buckets.testIamPermissions"] = (200, {})
+    assert [each.split(": ")[1].split(" ")[0] for each in said()] == ["its", "you"]
+    fine.answers["storage.buckets.get"] = (200, {"iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}}})
+    fine.answers["storage.buckets.testIamPermissions"] = (200, {"permissions": ["storage.buckets.setIamPolicy"]})
+    assert said() == []
+    assert "may write nowhere" in said(", identity: none")[0]

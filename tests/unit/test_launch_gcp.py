@@ -311,7 +311,7 @@ def metadata(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, Any]]]
 
 def test_the_heads_token_is_its_machines(metadata: list[tuple[int, Any]], slept: list[float]) -> None:
     metadata += [(200, {"access_token": "one", "expires_in": 100}), (200, {"access_token": "two", "expires_in": 100})]
-    token = gcp._Own().token
+    token = gcp.Own().token
     assert token() == token() == "one"
     slept.append(41.0)
     assert token() == "two"
@@ -321,14 +321,14 @@ def test_the_heads_token_is_its_machines(metadata: list[tuple[int, Any]], slept:
 def test_a_machine_without_an_account(metadata: list[tuple[int, Any]], status: int, kind: str) -> None:
     metadata.append((status, {}))
     with pytest.raises(Refused, match="no token") as caught:
-        gcp._Own().token()
+        gcp.Own().token()
     assert caught.value.kind == kind
 
 
 def test_a_metadata_service_that_says_nonsense(metadata: list[tuple[int, Any]]) -> None:
     metadata.append((200, "nonsense"))
     with pytest.raises(Refused, match="gives no token"):
-        gcp._Own().token()
+        gcp.Own().token()
 
 
 def test_it_stands_alone() -> None:
