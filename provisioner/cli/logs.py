@@ -16,7 +16,7 @@ def command(run: str, job: str, follow: bool, output: str) -> None:
     """Show what JOB of RUN wrote."""
     import json
 
-    from provisioner.lifecycle import kept
+    from provisioner.lifecycle import fetching, kept
 
     def show(label: str, line: str) -> None:
         if output == "json":
@@ -24,4 +24,4 @@ def command(run: str, job: str, follow: bool, output: str) -> None:
         else:
             click.echo(line if label == job else f"{label} | {line}")
 
-    kept.logs(kept.find(run), job, show, follow=follow)
+    kept.logs(fetching.standing(run), job, show, follow=follow)

@@ -11,6 +11,6 @@ import click
 @click.pass_context
 def command(ctx: click.Context, run: str | None, argv: tuple[str, ...]) -> None:
     """Open a shell on the head of RUN, or run one command there: burst ssh RUN -- squeue."""
-    from provisioner.lifecycle import kept
+    from provisioner.lifecycle import fetching
 
-    ctx.exit(kept.find(run).cluster.executor.shell(argv[1:] if argv[:1] == ("--",) else argv))
+    ctx.exit(fetching.standing(run).cluster.executor.shell(argv[1:] if argv[:1] == ("--",) else argv))

@@ -178,14 +178,14 @@ def _states(told: dict[str, Any]) -> str:
 
 def _by_ssh(bucket: Bucket, into: Path, sinks: Sequence[Sink], held: RunState) -> Receipt:
     """Of a run that goes on: what is over, from its head; from the bucket where the head does not answer."""
-    found = kept.find(held.run_id)
-    record = Record(found.design, held, claim(into), sinks)
     try:
+        found = kept.find(held.run_id)
+        record = Record(found.design, held, claim(into), sinks)
         with record.phase("collect"):
             work.gather(found.cluster, record, running=True)
     except BurstError as problem:
         # It may have ended in this very moment.
-        record.events.say("detached", f"its head does not answer: {problem.why or problem.message}")
+        Events(held.run_id, list(sinks)).say("detached", f"its head does not answer: {problem.why or problem.message}")
         return _whole(bucket, into, sinks, held) or _so_far(bucket, into, sinks)
     record.events.say("detached", f"{bucket.run_id} goes on; its results will be in {bucket.where}")
     return record.receipt(status="detached")

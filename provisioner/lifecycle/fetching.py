@@ -53,6 +53,15 @@ def over(wanted: str | None) -> Receipt | None:
         return None
 
 
+def standing(wanted: str | None) -> Kept:
+    """A cluster that is there to be asked. Raises Invalid, also for a detached run that has ended by itself."""
+    receipt = over(wanted)
+    if receipt is not None:
+        why = "what its jobs wrote is in the bucket"
+        raise Invalid(f"{receipt.run_id} has ended by itself", why=why, fix=f"burst fetch {receipt.run_id}")
+    return kept.find(wanted)
+
+
 def of_the_head(found: Kept) -> str:
     """What a detached run's head says of itself; "" for one that is kept."""
     if found.state.journal.last("detached") is None:

@@ -95,6 +95,9 @@ def find(wanted: str | None) -> Kept:
 
 def submit(kept: Kept, file: Path, sinks: Sequence[Sink], *, wait: bool, show: Show | None) -> dict[str, Submitted]:
     """Stage and submit the jobs of `file`; with `wait` until they are over. Raises Invalid, SubmitFailed's as findings."""
+    if kept.state.journal.last("detached") is not None:
+        why = "its head waits for the jobs that it was handed, and then ends the cluster"
+        raise Invalid(f"{kept.state.run_id} takes no more jobs", why=why, fix="burst up FILE, then burst submit")
     loaded, design, findings = decided(file, kept.design.target, kept.state.run_id)
     with state.reopen(kept.state.run_id) as held:
         known = held.submitted()

@@ -53,22 +53,28 @@ def gone(burst: Machines, run_id: str) -> bool:
 
 
 def test_a_run_goes_on_without_its_client_and_is_fetched(away: Machines) -> None:
-    run_id = handed_over(away, "sleep 8")
+    run_id = handed_over(away, "until [ -e ../first/go ]; do sleep 0.2; done")
     # While it goes on it is nobody's to sweep.
     assert away("sweep").stdout == "nothing to sweep\n"
     (row,) = json.loads(away("list", "-o", "json").stdout)
     assert (row["run_id"], row["state"]) == (run_id, "detached")
     assert "detached: " in away("status", run_id).stdout
+    more = away("submit", run_id, "burst.yaml")
+    assert (more.returncode, "takes no more jobs" in more.stderr) == (2, True)
     until("an output in the bucket", (bucket(away, run_id) / "first.json").exists)
     early = away.receipt("fetch", run_id)
     assert (early["status"], set(early["jobs"])) == ("detached", {"first"})
     assert (away.folder / "r/first/d/a").read_text() == "1\n"
+    # On the folder of this host that stands for the head's disk.
+    (away.machines / run_id / "exports/home/burst/jobs/first/go").touch()
     until("its receipt", (bucket(away, run_id) / "receipt.json").exists, 120)
     told = json.loads((bucket(away, run_id) / "receipt.json").read_text())
     assert (told["status"], told["exit_code"]) == ("ended-alone", 0)
     assert [finding["code"] for finding in told["findings"]][-1] == "unproven"
     until("the end of its machines", lambda: gone(away, run_id))
     assert "ended-alone" in away("status", run_id).stdout
+    log = away("logs", run_id, "first")
+    assert (log.returncode, f"burst fetch {run_id}" in log.stderr) == (2, True)
 
     receipt = away.receipt("fetch", run_id, "--results", "f")
     assert (receipt["status"], receipt["remains"]) == ("done", [])
