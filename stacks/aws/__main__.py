@@ -75,7 +75,7 @@ head = Head(
         identity.profile,
     ),
 )
-network.through(address.interface.id, head.instance)
+network.through(head.interface)
 
 outputs.publish(
     {

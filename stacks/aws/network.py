@@ -4,6 +4,7 @@ zone; or an existing subnet, which is used as it is. And the two security groups
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from provisioner.stack import identity as run_identity
 # The run's own network meets nobody else's, so it is the same for all. 32,763 addresses for nodes: EFA-only interfaces
 # have none.
 RANGE, PUBLIC, PRIVATE = "10.77.0.0/16", "10.77.0.0/24", "10.77.128.0/17"
+# Behind a tunnel the head has a subnet to itself: in the nodes' one a filesystem could have got its address before it.
+HIDDEN = "10.77.1.0/24"
 WORLD = "0.0.0.0/0"
 
 
@@ -32,11 +35,15 @@ class NetworkArgs:
 class Network(pulumi.ComponentResource):
     """`head_subnet`, `subnet` (the nodes'), `inside` (the group of everything of the run, open to itself), `ssh` (the
     head's own group, or None), `zone`, `behind_head`, and `ready`: what the head needs to reach the world.
+
+    `head_address` is the private address that only the head will ask for; None in an existing network, where whoever
+    else is there may have any.
     """
 
     vpc: pulumi.Input[str]
     head_subnet: pulumi.Input[str]
     subnet: pulumi.Input[str]
+    head_address: str | None = None
     table: pulumi.Input[str] | None = None
 
     def __init__(self, name: str, args: NetworkArgs, opts: pulumi.ResourceOptions | None = None) -> None:
@@ -73,9 +80,12 @@ class Network(pulumi.ComponentResource):
         )
         private, private_table, inner = self._part("private", PRIVATE)
         self.subnet, self.table = private.id, private_table.id
-        tunnel = design.network.access == "tunnel"
-        self.head_subnet = private.id if tunnel else public.id
+        self.head_subnet, self.head_address = public.id, address(PUBLIC, 0)
         self.ready = [out, joined]
+        if design.network.access == "tunnel":
+            hidden = self._subnet("head", HIDDEN)
+            self.head_subnet, self.head_address = hidden.id, address(HIDDEN, 0)
+            self.ready.append(self._joined("head", hidden, private_table))
         if self.gateway:
             self.ready += [inner, self._nat(public, private_table, [out, joined])]
         else:
@@ -93,24 +103,36 @@ class Network(pulumi.ComponentResource):
             )
 
     def _part(self, name: str, cidr: str) -> tuple[aws.ec2.Subnet, aws.ec2.RouteTable, aws.ec2.RouteTableAssociation]:
-        tags = carried(self._args.design, name)
-        subnet = aws.ec2.Subnet(
+        subnet = self._subnet(name, cidr)
+        table = aws.ec2.RouteTable(name, vpc_id=self.vpc, tags=carried(self._args.design, name), opts=self._of)
+        return subnet, table, self._joined(name, subnet, table)
+
+    def _subnet(self, name: str, cidr: str) -> aws.ec2.Subnet:
+        return aws.ec2.Subnet(
             name,
             vpc_id=self.vpc,
             cidr_block=cidr,
             availability_zone=self.zone,
             map_public_ip_on_launch=False,
-            tags=tags,
+            tags=carried(self._args.design, name),
             opts=self._of,
         )
-        table = aws.ec2.RouteTable(name, vpc_id=self.vpc, tags=tags, opts=self._of)
-        joined = aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._of)
-        return subnet, table, joined
+
+    def _joined(self, name: str, subnet: aws.ec2.Subnet, table: aws.ec2.RouteTable) -> aws.ec2.RouteTableAssociation:
+        return aws.ec2.RouteTableAssociation(name, subnet_id=subnet.id, route_table_id=table.id, opts=self._of)
 
     def _nat(self, public: aws.ec2.Subnet, table: aws.ec2.RouteTable, after: list[pulumi.Resource]) -> aws.ec2.Route:
         design, opts = self._args.design, pulumi.ResourceOptions(parent=self, depends_on=after)
-        address = aws.ec2.Eip("nat", domain="vpc", tags=carried(design, "nat"), opts=opts)
-        nat = aws.ec2.NatGateway("nat", subnet_id=public.id, allocation_id=address.id, tags=carried(design, "nat"), opts=opts)
+        outside = aws.ec2.Eip("nat", domain="vpc", tags=carried(design, "nat"), opts=opts)
+        nat = aws.ec2.NatGateway(
+            "nat",
+            subnet_id=public.id,
+            allocation_id=outside.id,
+            # Not any: it comes before the head, whose address it could get.
+            private_ip=address(PUBLIC, 1),
+            tags=carried(design, "nat"),
+            opts=opts,
+        )
         return aws.ec2.Route(
             "private-out", route_table_id=table.id, destination_cidr_block=WORLD, nat_gateway_id=nat.id, opts=self._of
         )
@@ -128,17 +150,16 @@ class Network(pulumi.ComponentResource):
         if not self.gateway:
             self.behind_head = found.cidr_block
 
-    def through(self, interface: pulumi.Input[str], head: pulumi.Resource) -> None:
-        """The nodes' way out is the head, which then exists: to an interface without a machine a route leads nowhere."""
+    def through(self, interface: pulumi.Input[str]) -> None:
+        """The nodes' way out is the head, by this interface of its."""
         if self.table is None or self.gateway:
             return
-        opts = pulumi.ResourceOptions(parent=self, depends_on=[head])
         aws.ec2.Route(
             "private-out",
             route_table_id=self.table,
             destination_cidr_block=WORLD,
             network_interface_id=interface,
-            opts=opts,
+            opts=self._of,
         )
 
     def _group(self, name: str) -> aws.ec2.SecurityGroup:
@@ -185,6 +206,11 @@ class Network(pulumi.ComponentResource):
                 opts=self._of,
             )
         return group
+
+
+def address(subnet: str, number: int) -> str:
+    """A subnet's first addresses are EC2's own four (VPC User Guide, "Subnet CIDR blocks"); then that many on."""
+    return str(ipaddress.ip_network(subnet)[4 + number])
 
 
 def _zone(design: Design, wanted: str | None) -> str:

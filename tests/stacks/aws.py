@@ -70,7 +70,8 @@ class Answers:
         number = f"{self._numbers[kind]:04x}"
         identity = f"{_PREFIX.get(kind, kind)}-{number}"
         known: dict[str, dict[str, Any]] = {
-            "networkInterface": {"privateIp": "10.77.0.10"},
+            "networkInterface": {"privateIp": "172.31.16.10"},
+            "instance": {"publicIp": "198.51.100.7", "primaryNetworkInterfaceId": f"eni-of-{identity}"},
             "eip": {"publicIp": "198.51.100.7", "allocationId": identity},
             "role": {"arn": f"arn:aws:iam::{ACCOUNT}:role{inputs.get('path')}{inputs.get('name')}"},
             "fileSystem": {"dnsName": f"fs-{number}.efs.us-east-2.amazonaws.com"},

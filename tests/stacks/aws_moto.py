@@ -183,14 +183,16 @@ class InMoto:
             InstanceType=i["instanceType"],
             MinCount=1,
             MaxCount=1,
-            NetworkInterfaces=[{"DeviceIndex": 0, "NetworkInterfaceId": i["primaryNetworkInterface"]["networkInterfaceId"]}],
+            NetworkInterfaces=[_primary(i)],
             InstanceInitiatedShutdownBehavior=i["instanceInitiatedShutdownBehavior"],
             TagSpecifications=[
                 *self._spec("instance", i),
                 {"ResourceType": "volume", "Tags": tagged(i["rootBlockDevice"]["tags"])},
             ],
         )
-        return made["Instances"][0]["InstanceId"], {}
+        (told,) = self.ec2.describe_instances(InstanceIds=[made["Instances"][0]["InstanceId"]])["Reservations"][0]["Instances"]
+        interface = told["NetworkInterfaces"][0]["NetworkInterfaceId"]
+        return told["InstanceId"], {"publicIp": told.get("PublicIpAddress", ""), "primaryNetworkInterfaceId": interface}
 
     def _file_system(self, i: dict[str, Any]) -> Told:
         made = self.efs.create_file_system(
@@ -243,6 +245,20 @@ class InMoto:
         self.iam.create_instance_profile(InstanceProfileName=i["name"], Path=i["path"], Tags=tagged(i["tags"]))
         self.iam.add_role_to_instance_profile(InstanceProfileName=i["name"], RoleName=i["role"])
         return i["name"], {}
+
+
+def _primary(told: dict[str, Any]) -> dict[str, Any]:
+    """An instance's own: one that is there, or one that comes with it."""
+    if "primaryNetworkInterface" in told:
+        return {"DeviceIndex": 0, "NetworkInterfaceId": told["primaryNetworkInterface"]["networkInterfaceId"]}
+    return {
+        "DeviceIndex": 0,
+        "SubnetId": told["subnetId"],
+        "PrivateIpAddress": told["privateIp"],
+        "Groups": told["vpcSecurityGroupIds"],
+        "AssociatePublicIpAddress": told["associatePublicIpAddress"],
+        "DeleteOnTermination": True,
+    }
 
 
 def _interface(told: dict[str, Any]) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import ast
 import base64
 import fnmatch
 import inspect
+import ipaddress
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -98,7 +99,30 @@ def compute_private(stack: Stack, design: Design) -> list[str]:
             f"{template.name} may have a public address" for each in cards if each.get("associatePublicIpAddress") != expected
         ]
     addresses = [each.name for each in stack.of("ec2/eip:Eip")]
+    addresses += [each.name for each in stack.of(INSTANCE) if each.inputs.get("associatePublicIpAddress")]
     return wrong + ([] if addresses == ["head"] else [f"public addresses: {addresses}"])
+
+
+def head_address(stack: Stack, design: Design) -> list[str]:
+    """In a network of the run's own nothing of the head's outlives it, and nobody else can have got its address first."""
+    wrong = [
+        f"{each.type} {each.name} outlives the head" for each in stack.of(":NetworkInterface", ":Eip") if each.name == "head"
+    ]
+    if wrong:
+        return wrong
+    (head,) = stack.of(INSTANCE)
+    ranges = {each.id: ipaddress.ip_network(each.inputs["cidrBlock"]) for each in stack.of(":Subnet")}
+    address, where = ipaddress.ip_address(head.inputs["privateIp"]), head.inputs["subnetId"]
+    if address not in [*ranges[where]][4:-1]:
+        wrong.append(f"{address} cannot be had in {ranges[where]}")
+    # Whoever else gets an address there has asked for another one.
+    others = [
+        each for each in made(stack) if each is not head and where in json.dumps(each.inputs) and "Association" not in each.type
+    ]
+    wrong += [
+        f"{each.type} {each.name} may get {address}" for each in others if each.inputs.get("privateIp") in (None, str(address))
+    ]
+    return wrong
 
 
 def encrypted(stack: Stack, design: Design) -> list[str]:

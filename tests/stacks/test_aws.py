@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pulumi
@@ -16,7 +17,8 @@ from ruamel.yaml import YAML
 from provisioner.bootstrap.user_data import LIMIT
 from tests.stacks import aws
 from tests.stacks.aws_moto import revealed
-from tests.stacks.aws_rules import made, statements
+from tests.stacks.aws_rules import head_address, made, statements
+from tests.stacks.contract import mutated
 from tests.stacks.programs import Stack
 
 PLAIN = "version: 1\nname: plain\ngroups: {cpu: {instance: c7i.large, nodes: {min: 1, max: 2}}}\n"
@@ -84,7 +86,8 @@ def test_spot_requests_are_tagged_where_nothing_else_is_asked_for() -> None:
 
 def test_machines_are_told_the_heads_address_and_their_mounts() -> None:
     one = stack(aws.TEXT)
-    assert "10.77.0.10 head" in nodes(one)["/etc/hosts"]
+    assert "10.77.0.4 head" in nodes(one)["/etc/hosts"]
+    assert one.of(":Instance")[0].inputs["privateIp"] == one.outputs["head_private_address"] == "10.77.0.4"
     lines = [line.split() for line in nodes(one)["/opt/burst/fstab"].splitlines()]
     sources = {folder: (source, kind) for source, folder, kind, *_ in lines}
     assert sources == {
@@ -102,9 +105,9 @@ def test_machines_are_told_the_heads_address_and_their_mounts() -> None:
 def test_the_way_out_is_the_head() -> None:
     one = stack()
     (out,) = [each for each in one.of(":Route") if each.name == "private-out"]
-    interface = one.of(":NetworkInterface")[0]
-    assert out.inputs["networkInterfaceId"] == interface.id
-    assert interface.inputs["sourceDestCheck"] is False
+    (machine,) = one.of(":Instance")
+    assert out.inputs["networkInterfaceId"] == machine.outputs["primaryNetworkInterfaceId"]
+    assert machine.inputs["sourceDestCheck"] is False
     assert "/opt/burst/gateway.sh" in head(one)
     assert "head:3142" in nodes(one)["/etc/apt/apt.conf.d/98burst-cache"]
 
@@ -113,7 +116,8 @@ def test_the_way_out_is_a_gateway() -> None:
     one = stack(PLAIN + "network: {egress: gateway}\n")
     (out,) = [each for each in one.of(":Route") if each.name == "private-out"]
     assert out.inputs["natGatewayId"] == one.of(":NatGateway")[0].id
-    assert one.of(":NetworkInterface")[0].inputs["sourceDestCheck"] is True
+    assert one.of(":Instance")[0].inputs["sourceDestCheck"] is True
+    assert [each.name for each in one.of(":Eip")] == ["nat"]
     assert "/opt/burst/gateway.sh" not in head(one)
     assert "/etc/apt/apt.conf.d/98burst-cache" not in nodes(one)
 
@@ -121,8 +125,11 @@ def test_the_way_out_is_a_gateway() -> None:
 def test_behind_a_tunnel_nothing_is_public_and_the_head_may_be_reached() -> None:
     one = stack(PLAIN + "network: {access: tunnel}\n")
     assert [each.name for each in one.of(":Eip")] == ["nat"]
-    private = next(each.id for each in one.of(":Subnet") if each.name == "private")
-    assert one.of(":NetworkInterface")[0].inputs["subnetId"] == private
+    (machine,) = one.of(":Instance")
+    assert machine.inputs["associatePublicIpAddress"] is False
+    assert machine.inputs["subnetId"] == next(each.id for each in one.of(":Subnet") if each.name == "head")
+    tables = {each.name: each.inputs["routeTableId"] for each in one.of(":RouteTableAssociation")}
+    assert tables["head"] == tables["private"] != tables["public"]
     assert one.outputs["head_address"] == one.outputs["head_id"] == one.of(":Instance")[0].id
     assert [each for each in one.of(":SecurityGroupIngressRule") if "cidrIpv4" in each.inputs] == []
     assert any("ssmmessages:OpenDataChannel" in each["Action"] for each in statements(one))
@@ -134,6 +141,45 @@ def test_an_existing_network_keeps_its_routes_and_packages_come_through_the_head
     assert one.outputs["zone"] == "us-east-2b"
     assert "/opt/burst/gateway.sh" in head(one)
     assert {"Route", "RouteTable", "Vpc"} & types(one) == set()
+
+
+def test_in_an_existing_network_the_heads_address_is_there_before_it() -> None:
+    one = stack(aws.EXISTING)
+    (interface,), (machine,), (outside,) = one.of(":NetworkInterface"), one.of(":Instance"), one.of(":Eip")
+    assert machine.inputs["primaryNetworkInterface"] == {"networkInterfaceId": interface.id}
+    assert "privateIp" not in machine.inputs
+    assert interface.inputs["sourceDestCheck"] is False
+    assert outside.inputs["networkInterface"] == interface.id
+    assert one.outputs["head_private_address"] == "172.31.16.10"
+    assert "172.31.16.10 head" in nodes(one)["/etc/hosts"]
+    hidden = stack(aws.EXISTING.replace("subnet: subnet-0a}", "subnet: subnet-0a, access: tunnel}"))
+    assert [each.name for each in hidden.of(":NetworkInterface")] == ["head"]
+    assert hidden.of(":Eip") == []
+
+
+@pytest.mark.parametrize("way", ["", "network: {egress: gateway}\n", "network: {access: tunnel}\n"])
+def test_the_heads_address_is_free_and_goes_with_it(way: str) -> None:
+    assert head_address(stack(PLAIN + way), design(PLAIN)) == []
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "said"),
+    [
+        ("address(PUBLIC, 0)", "address(PUBLIC, -1)", "10.77.0.3 cannot be had in 10.77.0.0/24"),
+        ("private_ip=address(PUBLIC, 1),", "", "aws:ec2/natGateway:NatGateway nat may get 10.77.0.4"),
+        ("hidden.id, address(HIDDEN, 0)", "private.id, address(PRIVATE, 0)", " may get 10.77.128.4"),
+        (
+            "self.head_subnet, self.head_address = public.id, address(PUBLIC, 0)",
+            "self.head_subnet = public.id",
+            "Eip head outlives",
+        ),
+    ],
+)
+def test_a_head_whose_address_may_be_taken_is_noticed(right: str, wrong: str, said: str, tmp_path: Path) -> None:
+    way = "network: {access: tunnel}\n" if "HIDDEN" in right else "network: {egress: gateway}\n"
+    about = design(PLAIN + way, "aws")
+    one = aws.CLOUD.run(about, mutated(aws.CLOUD.folder, tmp_path, ("network.py", right, wrong)))
+    assert any(said in each for each in head_address(one, about))
 
 
 def test_an_existing_network_needs_a_subnet() -> None:

@@ -119,11 +119,11 @@ def test_each_step_waits_for_what_the_program_makes_it_wait_for(name: str, case:
 
 
 def test_a_program_that_waits_for_more_is_noticed(tmp_path: Path) -> None:
-    right, wrong = "storage.mounts.apply(seam), address.private", "storage.mounts.apply(seam), address.public.public_ip"
+    right, wrong = "storage.mounts.apply(seam), address.private", "storage.mounts.apply(seam), network.ready[0].id"
     modelled, real = compared(
         "aws", decided("aws", "plain"), mutated(cloud_of("aws").folder, tmp_path, ("__main__.py", right, wrong))
     )
-    assert real["launch templates"] - modelled["launch templates"] >= {"head's address", "route to the world"}
+    assert real["launch templates"] - modelled["launch templates"] >= {"internet gateway", "route to the world"}
 
 
 def test_a_program_that_makes_more_is_noticed(tmp_path: Path) -> None:

@@ -140,6 +140,8 @@ def test_where_all_is_well_nothing_is_found() -> None:
         ("image: ami-1\n", {"describe_images": {"Images": [{"Architecture": "arm64"}]}}, "error", "is for arm64"),
         ("network: {access: tunnel}\n", {}, "info", "NAT gateway"),
         ("network: {egress: gateway}\n", {}, "info", "NAT gateway"),
+        ("network: {access: tunnel}\n", {}, "info", "the NAT gateway's public address stays after an expiry"),
+        ("network: {id: vpc-1, subnet: subnet-1}\n", {}, "info", "the head's public address stays after an expiry"),
         ("network: {id: vpc-2, subnet: subnet-1}\n", {}, "error", "is not a subnet of vpc-2"),
         (
             "network: {id: vpc-1, subnet: subnet-1}\n",
@@ -172,6 +174,22 @@ def test_where_all_is_well_nothing_is_found() -> None:
 def test_what_is_wrong_is_found(more: str, instead: dict[str, Any], level: str, said: str) -> None:
     hits = [each for each in found(PLAIN + more, **instead) if said in each.message]
     assert [each.level.value for each in hits] in ([level], [level] * 2)
+
+
+@pytest.mark.parametrize(
+    ("more", "needed"),
+    [
+        ("", 0),
+        ("network: {egress: gateway}\n", 1),
+        ("network: {access: tunnel}\n", 1),
+        ("network: {id: vpc-1, subnet: subnet-1}\n", 1),
+        ("network: {id: vpc-1, subnet: subnet-1, access: tunnel}\n", 0),
+    ],
+)
+def test_only_elastic_ips_count(more: str, needed: int) -> None:
+    said = [each.message for each in found(PLAIN + more, get_service_quota=limits(others=0)) if quotas._ADDRESSES in each.message]
+    assert len(said) == needed
+    assert all("and 1 more is needed" in each for each in said)
 
 
 def test_no_zone_has_all_types() -> None:

@@ -78,7 +78,7 @@ def test_everything_of_a_run_is_seen_and_reaped_and_another_run_stays(empty: Non
     }
     billed = [each.billed for each in found]
     assert billed == sorted(billed, reverse=True)
-    assert {each.kind for each in found if each.billed} == {"instance", "volume", "address", "efs", "fsx", "bucket"}
+    assert {each.kind for each in found if each.billed} == {"instance", "volume", "efs", "fsx", "bucket"}
 
     whole.session.client("s3").put_object(Bucket="test-abc234-bucket-0", Key="a/b", Body=b"x")
     assert place.reap(whole.session, found) == ()

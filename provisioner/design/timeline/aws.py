@@ -23,14 +23,15 @@ def steps(design: Design) -> Iterator[Step]:
         yield from _network(design)
     yield Step(GROUPS, "security-group", (VPC,), ("ec2/securityGroup:*",))
     yield Step("security group rules", "security-group-rule", (GROUPS,), ("vpc/securityGroup*Rule:*",))
-    yield Step(INTERFACE, "network-interface", (SUBNETS, GROUPS), ("ec2/networkInterface:head",))
     if own and gateway(design):
         yield Step("NAT gateway's address", "nat-address", (OUT, JOINED), ("ec2/eip:nat",))
         nat = (SUBNETS, OUT, JOINED, "NAT gateway's address")
         yield Step("NAT gateway", "nat-gateway", nat, ("ec2/natGateway:nat",))
         yield Step(NAT_OUT, "route", (TABLES, "NAT gateway"), ("ec2/route:private-out",))
-    if design.network.access == "public":
-        yield Step(ADDRESS, "address", (INTERFACE, OUT, JOINED, NAT_OUT), ("ec2/eip:head",))
+    if not own:
+        yield Step(INTERFACE, "network-interface", (GROUPS,), ("ec2/networkInterface:head",))
+        if design.network.access == "public":
+            yield Step(ADDRESS, "address", (INTERFACE,), ("ec2/eip:head",))
     mounted = tuple(step for fs in design.filesystems for step in _filesystem(fs))
     yield from mounted
     made = tuple(step.name for step in mounted if step.kind not in ("efs", "bucket-settings"))
@@ -40,10 +41,10 @@ def steps(design: Design) -> Iterator[Step]:
         yield Step(PLACEMENT, "placement-group", (), ("ec2/placementGroup:*",))
     templates = (INTERFACE, SUBNETS, GROUPS, PLACEMENT, NODE_PROFILE, *made)
     yield Step(TEMPLATES, "launch-template", templates, ("ec2/launchTemplate:*",))
-    ready = (OUT, JOINED, NAT_OUT, ADDRESS, INTERFACE, TEMPLATES, HEAD_PROFILE, *made)
+    ready = (SUBNETS, GROUPS, OUT, JOINED, NAT_OUT, ADDRESS, INTERFACE, TEMPLATES, HEAD_PROFILE, *made)
     yield Step(HEAD, "instance", ready, ("ec2/instance:head",))
     if own and not gateway(design):
-        yield Step("route to the head", "route", (TABLES, INTERFACE, HEAD), ("ec2/route:private-out",))
+        yield Step("route to the head", "route", (TABLES, HEAD), ("ec2/route:private-out",))
 
 
 def _network(design: Design) -> Iterator[Step]:

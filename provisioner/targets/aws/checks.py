@@ -95,7 +95,11 @@ def network(asked: Asked, design: Design) -> Iterator[Finding]:
         if given.access == "tunnel" or given.egress == "gateway":
             # Amazon VPC pricing, us-east-2.
             yield info("gateway", "a NAT gateway is made: about 0.045 USD an hour and 0.045 USD for each GB through it")
+        if given.access == "tunnel":
+            yield _stays("the NAT gateway's", "the head reaches AWS through it")
         return
+    if given.access == "public":
+        yield _stays("the head's", f"in a network that is there already ({given.id}) it is an Elastic IP")
     found = asked["ec2"].describe_subnets(Filters=[{"Name": "subnet-id", "Values": [given.subnet]}])["Subnets"]
     if not found or found[0]["VpcId"] != given.id:
         yield error("network", f"{given.subnet} is not a subnet of {given.id} in {design.region}", "aws ec2 describe-subnets")
@@ -105,6 +109,12 @@ def network(asked: Asked, design: Design) -> Iterator[Finding]:
             f"{given.subnet} has no route to an internet gateway: its machines have no public address",
             "access: tunnel",
         )
+
+
+def _stays(whose: str, why: str) -> Finding:
+    """Amazon VPC pricing, "Public IPv4 address": the same in every region, in use or idle."""
+    said = "stays after an expiry, billed about 0.005 USD an hour until burst sweep"
+    return info("address", f"{whose} public address {said}: {why}, and no machine can release its own way out")
 
 
 def _reaches_internet(ec2: Any, vpc: str, subnet: str) -> bool:

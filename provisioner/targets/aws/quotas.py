@@ -84,13 +84,15 @@ def _sums(design: Design, sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
 
 
 def addresses(asked: Any, design: Design) -> Iterator[Finding]:
-    """Networks and public addresses: five of each in a region, where nobody has asked for more."""
+    """Networks and Elastic IPs: five of each in a region, where nobody has asked for more. A head in a network of its own
+    has an address of EC2's, which does not count.
+    """
     ec2, own = asked["ec2"], design.network.id is None
     if own:
         there = len(list(pages(ec2, "describe_vpcs", "Vpcs")))
         yield from _room(asked, design, "vpc", _VPCS, there, 1, "use an existing one: network: {id: vpc-…, subnet: subnet-…}")
     public = design.network.access == "public"
-    needed = public + (own and (design.network.egress == "gateway" or not public))
+    needed = int(public) if not own else int(design.network.egress == "gateway" or not public)
     if needed:
         there = len(ec2.describe_addresses()["Addresses"])
         yield from _room(asked, design, "ec2", _ADDRESSES, there, needed, "aws ec2 release-address what nobody uses")
