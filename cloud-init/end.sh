@@ -12,6 +12,8 @@ echo "$(date --utc +%FT%TZ) the end: ${*:2}"
 timeout 60 systemctl stop slurmctld
 ended=1
 if [ -e /opt/burst/end.json ]; then
+  # What is unmounted may go; and a mount whose server has gone would hold the switching off back.
+  timeout 60 umount --all --lazy --types nfs4,lustre
   timeout 1200 python3 -I "$(echo /opt/burst/launch/end_*.py)" /opt/burst/end.json
   ended=$?
 fi

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import ast
 import gzip
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import provisioner.alone
-import provisioner.launch
 from provisioner import clock
-from provisioner.bootstrap import embed, phases, secrets
+from provisioner.bootstrap import embed, phases, secrets, shipped
 from provisioner.bootstrap.needs import Role, packages, pmix
 from provisioner.bootstrap.seam import UID, USER, Seam
 from provisioner.design.model import Design
@@ -96,15 +92,8 @@ def _program(name: str) -> str:
     return embed.file(f"/opt/burst/{name}", "".join(code), mode="0755")
 
 
-def _python(name: str) -> str:
-    """A module of `provisioner.launch` or `provisioner.alone`, without its comments and docstrings."""
-    rooms = (Path(room.__path__[0]) for room in (provisioner.launch, provisioner.alone))
-    path = next(path for path in (room / f"{name}.py" for room in rooms) if path.is_file())
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    return embed.file(f"/opt/burst/launch/{name}.py", ast.unparse(tree) + "\n")
+def _python(name: str, table: str = "", key: str = "") -> str:
+    return embed.file(f"/opt/burst/launch/{name}.py", shipped.source(name, table, key))
 
 
 def _phase(name: str, command: list[str]) -> str:

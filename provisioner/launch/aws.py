@@ -141,7 +141,7 @@ def launch(names: Sequence[str], template: Template, market: str = "on-demand", 
 
     Raises Refused with EC2's own words and code.
     """
-    ec2 = _client(template, session)
+    ec2 = client("ec2", template, session)
     patient = session is None
     _end(ec2, names, template, patient)
     made: list[dict[str, str]] = []
@@ -158,17 +158,18 @@ def launch(names: Sequence[str], template: Template, market: str = "on-demand", 
 
 def end(names: Sequence[str], template: Template, session: Any = None) -> None:
     """End these nodes; those that are not there are none. Raises Refused."""
-    _end(_client(template, session), names, template, session is None)
+    _end(client("ec2", template, session), names, template, session is None)
 
 
-def _client(template: Template, session: Any) -> Any:
+def client(service: str, told: Template, session: Any) -> Any:
+    """`told` has the region."""
     # Here: who only looks at a target needs no boto3.
     import boto3
     from botocore.config import Config
 
     # Its own retries are off: every pause is one of ours.
     config = Config(retries={"mode": "standard", "total_max_attempts": 1}, connect_timeout=10, read_timeout=60)
-    return (session or boto3.session.Session()).client("ec2", region_name=template["region"], config=config)
+    return (session or boto3.session.Session()).client(service, region_name=told["region"], config=config)
 
 
 def _fleet(ec2: Any, count: int, template: Template, market: str, patient: bool) -> list[dict[str, str]]:
@@ -223,7 +224,7 @@ def _addresses(ec2: Any, ids: Sequence[str]) -> dict[str, str]:
     found = {
         each["InstanceId"]: each["PrivateIpAddress"]
         for some in _parts(ids, _FLEET)
-        for each in _instances(ec2, InstanceIds=list(some))
+        for each in instances(ec2, InstanceIds=list(some))
         if "PrivateIpAddress" in each
     }
     if missing := set(ids) - found.keys():
@@ -254,11 +255,12 @@ def _end(ec2: Any, names: Sequence[str], template: Template, patient: bool) -> N
 
 def _of(ec2: Any, run: str, names: Sequence[str]) -> list[dict[str, Any]]:
     filters = {"tag:burst-run": [run], "tag:Name": [f"{run}-{name}" for name in names], "instance-state-name": list(_THERE)}
-    return list(_instances(ec2, Filters=[{"Name": key, "Values": values} for key, values in filters.items()]))
+    return list(instances(ec2, Filters=[{"Name": key, "Values": values} for key, values in filters.items()]))
 
 
-def _instances(ec2: Any, **asked: Any) -> Iterator[dict[str, Any]]:
-    for page in ec2.get_paginator("describe_instances").paginate(**asked):
+def instances(ec2: Any, **told: Any) -> Iterator[dict[str, Any]]:
+    """As EC2 describes them."""
+    for page in ec2.get_paginator("describe_instances").paginate(**told):
         for reservation in page["Reservations"]:
             yield from reservation["Instances"]
 
@@ -279,15 +281,15 @@ def _insist(ask: Callable[[], Any], patient: bool) -> Any:
     again = ("THROTTLE", "TRANSIENT", "AUTH") if patient else ("THROTTLE", "TRANSIENT")
     for pause in _PAUSES:
         try:
-            return _asked(ask)
+            return asked(ask)
         except Refused as problem:
             if problem.kind not in again:
                 raise
             time.sleep(pause)
-    return _asked(ask)
+    return asked(ask)
 
 
-def _asked(ask: Callable[[], Any]) -> Any:
+def asked(ask: Callable[[], Any]) -> Any:
     """One call, its errors as Refused: with the code before EC2's own words."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
 

@@ -119,6 +119,10 @@ class AWS:
             self.token = self.service.ask("/latest/api/token", wanted, "PUT")
         return self.service.ask(f"/latest/meta-data/{item}", {"X-aws-ec2-metadata-token": self.token})
 
+    def id(self) -> str:
+        """The instance's."""
+        return self._get("instance-id")
+
     def name(self) -> str:
         return self.tag("Name")
 

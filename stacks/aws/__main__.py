@@ -38,9 +38,10 @@ storage = Storage("storage", StorageArgs(design, network))
 nodes = StorageIdentity("storage-identity", StorageIdentityArgs(design, storage.buckets))
 
 
-def seam(mounts: tuple[Mount, ...], attempts: dict[str, Any] | None = None) -> Seam:
-    """What is told to nodes; with `attempts` to the head."""
-    launcher = Launcher("aws", {"launcher": "aws", "scontrol": ["scontrol"], "groups": attempts})
+def seam(mounts: tuple[Mount, ...], attempts: dict[str, Any] | None = None, made: dict[str, Any] | None = None) -> Seam:
+    """What is told to nodes; with `attempts` to the head, and with what provisioner/alone/end_aws.py is told."""
+    ending = {"run": design.run.id, "region": design.region, "tunnel": design.network.access == "tunnel", **(made or {})}
+    launcher = Launcher("aws", {"launcher": "aws", "scontrol": ["scontrol"], "groups": attempts}, ending=ending)
     return Seam(
         shape="aws",
         served=served(design),
@@ -61,9 +62,11 @@ identity = HeadIdentity(
         subnet=network.subnet,
         groups=[network.inside.id],
         buckets=storage.buckets,
+        made=storage.made,
         passed=nodes.role,
     ),
 )
+ended = {**storage.made, "own": address.own}
 head = Head(
     "head",
     HeadArgs(
@@ -71,7 +74,7 @@ head = Head(
         network,
         images,
         address,
-        pulumi.Output.all(storage.mounts, groups.attempts).apply(lambda known: seam(*known)),
+        pulumi.Output.all(storage.mounts, groups.attempts, ended).apply(lambda known: seam(*known)),
         identity.profile,
     ),
 )

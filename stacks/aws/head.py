@@ -30,7 +30,7 @@ class HeadAddress(pulumi.ComponentResource):
 
     In a network of the run's own that is a number, and the head brings its interface and its public address with it and
     takes them away. In an existing one nobody knows what is free there: `interface` and `public` (None behind a tunnel)
-    are made before it, and outlive it.
+    are made before it, and outlive it. `own`: the Elastic IPs that it is reached by, by id.
     """
 
     private: pulumi.Output[str]
@@ -39,6 +39,7 @@ class HeadAddress(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: HeadAddressArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("burst:aws:HeadAddress", name, None, opts)
+        self.own: list[pulumi.Input[str]] = []
         if args.network.head_address is not None:
             self.private = pulumi.Output.from_input(args.network.head_address)
         else:
@@ -59,6 +60,7 @@ class HeadAddress(pulumi.ComponentResource):
         if args.design.network.access == "public":
             # An instance with an interface that exists already gets no public address by itself.
             self.public = aws.ec2.Eip("head", domain="vpc", network_interface=self.interface.id, tags=tags, opts=of)
+            self.own.append(self.public.id)
 
 
 def groups(network: Network) -> list[pulumi.Input[str]]:

@@ -1,4 +1,5 @@
-"""What machines may do. The head: make and end the nodes of its own run. Everybody: read and write the run's buckets.
+"""What machines may do. The head: make and end the nodes of its own run, and at its end what of it is billed. Everybody:
+read and write the run's buckets.
 
 A policy's resources are the run's own, by the tag that they carry or must be made with; where an action knows no
 resource (Service Authorization Reference), by region. Both roles lie under a path of the run's own.
@@ -7,7 +8,7 @@ resource (Service Authorization Reference), by region. Both roles lie under a pa
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -63,7 +64,10 @@ class StorageIdentity(pulumi.ComponentResource):
 
 @dataclass(frozen=True)
 class HeadIdentityArgs:
-    """`images`, `subnet` and `groups` (security groups) are what nodes are made of, by id; `passed` the nodes' role."""
+    """`images`, `subnet` and `groups` (security groups) are what nodes are made of, by id; `passed` the nodes' role.
+
+    `buckets` are those that are used; `made` those (`bucket`) and the file systems (`efs`, `fsx`) that the run made.
+    """
 
     design: Design
     account: str
@@ -71,6 +75,7 @@ class HeadIdentityArgs:
     subnet: pulumi.Input[str]
     groups: Sequence[pulumi.Input[str]]
     buckets: Sequence[pulumi.Input[str]]
+    made: Mapping[str, Sequence[pulumi.Input[str]]]
     passed: pulumi.Input[str] | None
 
 
@@ -85,8 +90,7 @@ class HeadIdentity(pulumi.ComponentResource):
         if identity.id is not None:
             self.profile = profile_name(identity.id)
         elif identity.create:
-            statements = [*launching(args), *buckets(args.buckets)]
-            statements += results(args.design)
+            statements = [*launching(args), *buckets(args.buckets), *results(args.design), *ending(args)]
             if args.design.network.access == "tunnel":
                 statements.append(_allow(_TUNNEL, ["*"]))
             self.profile, _ = _role(self, args.design, "head", statements)
@@ -137,6 +141,41 @@ def launching(args: HeadIdentityArgs) -> list[dict[str, Any]]:
     ]
     if args.passed is not None:
         statements.append(_allow(["iam:PassRole"], [args.passed], {"StringEquals": {"iam:PassedToService": "ec2.amazonaws.com"}}))
+    return statements
+
+
+def ending(args: HeadIdentityArgs) -> list[dict[str, Any]]:
+    """What provisioner/alone/end_aws.py calls beside that: it deletes what has the run's tag, and the run's own buckets.
+
+    Service Authorization Reference, "Actions, resources, and condition keys for" Amazon EC2, Amazon Elastic File System,
+    Amazon FSx, Amazon S3. What only looks knows no resource in EC2; in FSx neither, in the reference's later versions.
+    """
+    region, run = args.design.region, args.design.run.id
+    places = f"{region}:{args.account}"
+    ours = {"StringEquals": {f"aws:ResourceTag/{run_identity.RUN}": run}}
+    here = {"StringEquals": {"aws:RequestedRegion": region}}
+    looked = ["ec2:DescribeNatGateways", "ec2:DescribeVolumes", "ec2:DescribeAddresses"]
+    gone = {"DeleteNatGateway": "natgateway", "DeleteVolume": "volume", "ReleaseAddress": "elastic-ip"}
+    statements = [
+        _allow([*looked, *(["fsx:DescribeFileSystems"] if args.made["fsx"] else [])], ["*"], here),
+        _allow([f"ec2:{action}" for action in gone], [f"arn:aws:ec2:{places}:{kind}/*" for kind in gone.values()], ours),
+    ]
+    if args.made["efs"]:
+        efs = [f"elasticfilesystem:{action}" for action in ("DescribeMountTargets", "DeleteMountTarget", "DeleteFileSystem")]
+        # EFS API Reference, "DeleteMountTarget": it deletes the target's interface, which has no tags, in the caller's name.
+        subnet = pulumi.Output.concat(f"arn:aws:ec2:{places}:subnet/", args.subnet)
+        by_efs = {"Bool": {"aws:ViaAWSService": "true"}, "ArnEquals": {"ec2:Subnet": subnet}}
+        statements += [
+            _allow(efs, [f"arn:aws:elasticfilesystem:{places}:file-system/*"], ours),
+            _allow(["ec2:DeleteNetworkInterface"], [f"arn:aws:ec2:{places}:network-interface/*"], by_efs),
+        ]
+    if args.made["fsx"]:
+        statements.append(_allow(["fsx:DeleteFileSystem"], [f"arn:aws:fsx:{places}:file-system/*"], ours))
+    if args.made["bucket"]:
+        whole = [pulumi.Output.concat("arn:aws:s3:::", name) for name in args.made["bucket"]]
+        emptied = ("s3:DeleteBucket", "s3:ListBucketVersions", "s3:ListBucketMultipartUploads")
+        inside = [pulumi.Output.concat(each, "/*") for each in whole]
+        statements += [_allow(emptied, whole), _allow(["s3:DeleteObjectVersion"], inside)]
     return statements
 
 

@@ -31,13 +31,16 @@ class StorageArgs:
 
 
 class Storage(pulumi.ComponentResource):
-    """`mounts`: what the machines mount, as tuple[Mount, …]; `buckets`: the names of those that they read and write."""
+    """`mounts`: what the machines mount, as tuple[Mount, …]; `buckets`: the names of those that they read and write;
+    `made`: what is the run's own, efs and fsx by id, bucket by name.
+    """
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("burst:aws:Storage", name, None, opts)
         self._design, self._network = args.design, args.network
         self._of = pulumi.ResourceOptions(parent=self)
         self.buckets: list[pulumi.Input[str]] = []
+        self.made: dict[str, list[pulumi.Input[str]]] = {"efs": [], "fsx": [], "bucket": []}
         own = served(args.design)
         mounts: list[pulumi.Input[Mount]] = [Mount(folder, f"{SITE.controller}:{folder}") for folder in own]
         mounts += [self._mount(fs) for fs in args.design.filesystems if fs.mount not in own]
@@ -80,6 +83,7 @@ class Storage(pulumi.ComponentResource):
             opts=self._of,
         )
         # Its name is known in the network once there is a target.
+        self.made["efs"].append(target.file_system_id)
         return target.file_system_id
 
     def _lustre(self, fs: Filesystem) -> pulumi.Output[Mount]:
@@ -99,6 +103,7 @@ class Storage(pulumi.ComponentResource):
                 tags=carried(self._design, fs.slug),
                 opts=self._of,
             )
+            self.made["fsx"].append(found.id)
 
         def mount(told: list[str]) -> Mount:
             source = f"{told[0]}@tcp:/{told[1]}"
@@ -141,6 +146,7 @@ class Storage(pulumi.ComponentResource):
             )
         )
         aws.s3.BucketServerSideEncryptionConfiguration(fs.slug, bucket=made.id, rules=[rule], opts=self._of)
+        self.made["bucket"].append(made.bucket)
         return made.bucket
 
 

@@ -88,8 +88,10 @@ def _ec2(to: Clients, run_id: str, kind: str) -> Iterator[Resource]:
     # The one call whose parameter has another name.
     asked = {"Filter" if kind == "nat-gateway" else "Filters": [{"Name": f"tag:{RUN}", "Values": [run_id]}]}
     for each in pages(to.ec2, call, key, **asked):
-        if each.get("State") not in _ENDED.get(kind, ()):
-            yield _resource(to, kind, each[identity], tags_of(each.get("Tags")).get("Name", ""), billed=billed)
+        told = tags_of(each.get("Tags"))
+        # Asked for, and looked at: what is listed may be deleted.
+        if told.get(RUN) == run_id and each.get("State") not in _ENDED.get(kind, ()):
+            yield _resource(to, kind, each[identity], told.get("Name", ""), billed=billed)
 
 
 def _file_systems(to: Clients, run_id: str, service: str) -> Iterator[Resource]:

@@ -1,7 +1,8 @@
 """Delete what is left, in the order of its dependencies, again while it is in use.
 
 Each kind has one function, which answers only once the thing has gone, or raises. What EC2 says is still in use is asked
-for again: an interface is freed some moments after its machine, a group after the last interface in it.
+for again: an interface is freed some moments after its machine, a group after the last interface in it. What the head
+ends by itself at the end (alone/end_aws.py) is ended here in the same way.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from provisioner import clock
+from provisioner.alone.end_aws import GONE, IN_USE, StillThere, bucket, efs, fsx, nat_gateway
 from provisioner.launch import aws as launcher
 from provisioner.targets.aws.listing import pages
 from provisioner.targets.aws.session import Clients, clients
@@ -28,13 +30,6 @@ STAGES: tuple[tuple[str, ...], ...] = (
 )
 # Seconds. A machine with many GPUs takes minutes to end; a NAT gateway one or two; FSx some.
 PATIENCE = 600.0
-# "It is in use" in the words of EC2, EFS, FSx, IAM and S3: error codes of their API References.
-_IN_USE = ("DependencyViolation", "DeleteConflict", "FileSystemInUse", "BucketNotEmpty", "IncorrectState", "ResourceInUse")
-_GONE = ("NotFound", "NoSuchEntity", "NoSuchBucket", "InvalidPlacementGroup.Unknown")
-
-
-class StillThere(Exception):
-    """It has been told to go, and has not yet."""
 
 
 def reap(session: Any, resources: Sequence[Resource], patience: float = PATIENCE) -> tuple[Resource, ...]:
@@ -63,11 +58,9 @@ def _insist(to: Clients, resource: Resource, patience: float) -> bool:
             continue
         except ClientError as problem:
             code = problem.response["Error"]["Code"]
-            if any(word in code for word in _GONE):
+            if any(word in code for word in GONE):
                 return True
-            if not (
-                any(word in code for word in _IN_USE) or ".InUse" in code or launcher.kind_of(code) in ("THROTTLE", "TRANSIENT")
-            ):
+            if not (any(word in code for word in IN_USE) or launcher.kind_of(code) in ("THROTTLE", "TRANSIENT")):
                 return False
         else:
             return True
@@ -79,47 +72,6 @@ def _instance(to: Clients, identity: str) -> None:
     told = to.ec2.describe_instances(InstanceIds=[identity])["Reservations"]
     if any(each["State"]["Name"] != "terminated" for some in told for each in some["Instances"]):
         raise StillThere
-
-
-def _nat_gateway(to: Clients, identity: str) -> None:
-    to.ec2.delete_nat_gateway(NatGatewayId=identity)
-    told = to.ec2.describe_nat_gateways(NatGatewayIds=[identity])["NatGateways"]
-    # Until then it holds its address and its place in the subnet.
-    if any(each["State"] != "deleted" for each in told):
-        raise StillThere
-
-
-def _efs(to: Clients, identity: str) -> None:
-    targets = to.efs.describe_mount_targets(FileSystemId=identity)["MountTargets"]
-    for each in targets:
-        if each["LifeCycleState"] not in ("deleting", "deleted"):
-            to.efs.delete_mount_target(MountTargetId=each["MountTargetId"])
-    if to.efs.describe_mount_targets(FileSystemId=identity)["MountTargets"]:
-        raise StillThere
-    to.efs.delete_file_system(FileSystemId=identity)
-
-
-def _fsx(to: Clients, identity: str) -> None:
-    told = to.fsx.describe_file_systems(FileSystemIds=[identity])["FileSystems"]
-    if told and told[0].get("Lifecycle") != "DELETING":
-        to.fsx.delete_file_system(FileSystemId=identity)
-    # It goes on holding its interfaces until it is not told of any more: then the next call says FileSystemNotFound.
-    if to.fsx.describe_file_systems(FileSystemIds=[identity])["FileSystems"]:
-        raise StillThere
-
-
-def _bucket(to: Clients, identity: str) -> None:
-    for key in ("Versions", "DeleteMarkers"):
-        objects = [
-            {"Key": each["Key"], "VersionId": each["VersionId"]}
-            for each in pages(to.s3, "list_object_versions", key, Bucket=identity)
-        ]
-        # S3 API Reference, "DeleteObjects": 1,000 at once.
-        for start in range(0, len(objects), 1000):
-            to.s3.delete_objects(Bucket=identity, Delete={"Objects": objects[start : start + 1000], "Quiet": True})
-    for each in pages(to.s3, "list_multipart_uploads", "Uploads", Bucket=identity):
-        to.s3.abort_multipart_upload(Bucket=identity, Key=each["Key"], UploadId=each["UploadId"])
-    to.s3.delete_bucket(Bucket=identity)
 
 
 def _vpc_endpoint(to: Clients, identity: str) -> None:
@@ -184,10 +136,10 @@ def _role(to: Clients, identity: str) -> None:
 _DELETE: dict[str, Callable[[Clients, str], Any]] = {
     "spot-request": lambda c, i: c.ec2.cancel_spot_instance_requests(SpotInstanceRequestIds=[i]),
     "instance": _instance,
-    "nat-gateway": _nat_gateway,
-    "efs": _efs,
-    "fsx": _fsx,
-    "bucket": _bucket,
+    "nat-gateway": nat_gateway,
+    "efs": efs,
+    "fsx": fsx,
+    "bucket": bucket,
     "vpc-endpoint": _vpc_endpoint,
     "instance-profile": _instance_profile,
     "network-interface": _network_interface,
