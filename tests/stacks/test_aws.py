@@ -90,11 +90,12 @@ def test_machines_are_told_the_heads_address_and_their_mounts() -> None:
     assert one.of(":Instance")[0].inputs["privateIp"] == one.outputs["head_private_address"] == "10.77.0.4"
     lines = [line.split() for line in nodes(one)["/opt/burst/fstab"].splitlines()]
     sources = {folder: (source, kind) for source, folder, kind, *_ in lines}
+    (managed,), (scratch,) = one.of("efs/fileSystem:FileSystem"), one.of(":LustreFileSystem")
     assert sources == {
         "/home": ("head:/home", "nfs4"),
         "/shared": ("head:/shared", "nfs4"),
-        "/managed": ("fileSystem-0001.efs.us-east-2.amazonaws.com:/", "nfs4"),
-        "/scratch": ("fs-0001.fsx.us-east-2.amazonaws.com@tcp:/abcdefgh", "lustre"),
+        "/managed": (f"{managed.id}.efs.us-east-2.amazonaws.com:/", "nfs4"),
+        "/scratch": (f"{scratch.outputs['dnsName']}@tcp:/abcdefgh", "lustre"),
         "/data": ("s3://test-abc234-bucket-0/", "mount-s3"),
     }
     assert {line.split()[1] for line in head(one)["/opt/burst/fstab"].splitlines()} == {"/managed", "/scratch", "/data"}
