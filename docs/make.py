@@ -23,9 +23,14 @@ from provisioner.report.receipt import Receipt
 from provisioner.spec.fields import ARRAY_PATTERN, NAME_PATTERN
 from provisioner.spec.model import Spec, TargetRef
 from provisioner.stack.outputs import OUTPUTS
+from provisioner.targets.aws import faults as aws_faults
+from provisioner.targets.azure import faults as azure_faults
+from provisioner.targets.cloud.faults import DONE
+from provisioner.targets.gcp import faults as gcp_faults
 
 DOCS = Path(__file__).resolve().parent
 MADE = "<!-- Made by docs/make.py; change the source, then: make docs -->\n\n"
+FAULTS = {"aws": aws_faults, "gcp": gcp_faults, "azure": azure_faults}
 # How a pattern of the schema is called, and how its value is written back as text.
 WORDS: dict[str, tuple[str, Callable[[Any], str]]] = {
     NAME_PATTERN: ("name", str),
@@ -204,9 +209,24 @@ def sizes() -> str:
     return text
 
 
+def faults_page() -> str:
+    """Meaning × what is done; then each meaning's codes by cloud and source."""
+    text = (DOCS / "faults.head.md").read_text() + "\n"
+    text += row("class", "making and launching", "deleting", "listing") + row(*["---"] * 4)
+    text += "".join(row(f"`{meaning}`", *done) for meaning, done in DONE.items())
+    for meaning in DONE:
+        text += f"\n## {meaning}\n\n" + row("cloud", "code", "source") + row(*["---"] * 3)
+        for cloud, faults in FAULTS.items():
+            for codes in faults.TABLE:
+                if codes.meaning == meaning:
+                    text += row(cloud, ", ".join(f"`{code}`" for code in codes.codes.split()), codes.source)
+    return text
+
+
 PAGES = {
     "file.md": file_page,
     "exit-codes.md": exit_codes_page,
+    "faults.md": faults_page,
     "receipt.md": receipt_page,
     "commands.md": commands_page,
     "stacks.md": stacks_page,

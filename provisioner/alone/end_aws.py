@@ -82,6 +82,7 @@ def fsx(to: Any, identity: str) -> None:
 
 def bucket(to: Any, identity: str) -> None:
     """With all that is in it."""
+    from botocore.exceptions import ClientError
 
     def listed(call: str, key: str) -> Iterable[dict[str, Any]]:
         for page in to.s3.get_paginator(call).paginate(Bucket=identity):
@@ -91,7 +92,10 @@ def bucket(to: Any, identity: str) -> None:
         objects = [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in listed("list_object_versions", key)]
         # S3 API Reference, "DeleteObjects": 1,000 at once.
         for start in range(0, len(objects), 1000):
-            to.s3.delete_objects(Bucket=identity, Delete={"Objects": objects[start : start + 1000], "Quiet": True})
+            told = to.s3.delete_objects(Bucket=identity, Delete={"Objects": objects[start : start + 1000], "Quiet": True})
+            if told.get("Errors"):
+                # It answers with what it did not do.
+                raise ClientError({"Error": told["Errors"][0]}, "DeleteObjects")
     for each in listed("list_multipart_uploads", "Uploads"):
         to.s3.abort_multipart_upload(Bucket=identity, Key=each["Key"], UploadId=each["UploadId"])
     to.s3.delete_bucket(Bucket=identity)

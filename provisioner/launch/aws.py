@@ -92,7 +92,13 @@ KINDS: dict[str, str] = {
             "InvalidClientTokenId",
             "UnrecognizedClientException",
             "SignatureDoesNotMatch",
+            # botocore's own, where no answer was to be had.
             "NoCredentialsError",
+            "PartialCredentialsError",
+            "CredentialRetrievalError",
+            "TokenRetrievalError",
+            "SSOTokenLoadError",
+            "UnauthorizedSSOTokenError",
         ),
         "AUTH",
     ),
@@ -291,7 +297,7 @@ def _insist(ask: Callable[[], Any], patient: bool) -> Any:
 
 def asked(ask: Callable[[], Any]) -> Any:
     """One call, its errors as Refused: with the code before EC2's own words."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+    from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
     try:
         return ask()
@@ -302,7 +308,7 @@ def asked(ask: Callable[[], Any]) -> Any:
         # An answer of a gateway before EC2 has a number for its code.
         kind = kind_of(code) if not code.isdigit() else "THROTTLE" if status == 429 else "TRANSIENT"
         raise Refused(kind, f"{code}: {error.get('Message', problem)}") from problem
-    except (NoCredentialsError, ParamValidationError) as problem:
-        raise Refused("AUTH" if isinstance(problem, NoCredentialsError) else "CONFIG", str(problem)) from problem
+    except ParamValidationError as problem:
+        raise Refused("CONFIG", str(problem)) from problem
     except BotoCoreError as problem:
-        raise Refused("TRANSIENT", f"EC2 does not answer: {problem}") from problem
+        raise Refused(KINDS.get(type(problem).__name__, "TRANSIENT"), f"EC2 does not answer: {problem}") from problem

@@ -60,7 +60,7 @@ _CODES: dict[str, str] = {
         InvalidAuthenticationToken InvalidAuthenticationTokenTenant RoleDefinitionDoesNotExist""",
     "CONFIG": """MissingSubscriptionRegistration NoRegisteredProviderFound RequestDisallowedByPolicy InvalidParameter
         InvalidRequestContent InvalidResourceReference PlatformImageNotFound ImageNotFound PropertyChangeNotAllowed
-        SubnetIsFull""",
+        SubnetIsFull ScopeLocked""",
     # "Understand common error messages when you manage virtual machines in Azure"
     "TRANSIENT": """RetryableError AnotherOperationInProgress OperationPreempted InternalExecutionError
         InternalServerError NetworkingInternalOperationError OSProvisioningTimedOut ServerTimeout VMStartTimedOut""",

@@ -21,13 +21,17 @@ class Part(BaseModel):
 
 
 class Resource(Part):
-    """Something that exists and belongs to a run. `id` is what its provider calls it, `region` where it is."""
+    """Something that exists and belongs to a run. `id` is what its provider calls it, `region` where it is.
+
+    `why` is the class and the provider's words, where it could not be deleted: "IN_USE: DependencyViolation: …".
+    """
 
     kind: str
     id: str
     name: str = ""
     billed: bool = False
     region: str = ""
+    why: str = ""
 
 
 # The kind that stands for an answer that was not to be had: then nobody may say that nothing is left.

@@ -60,14 +60,19 @@ def test_what_is_in_use_is_asked_for_again(world: World, place: AwsPlace) -> Non
 
 def test_what_stays_in_use_is_left(world: World, place: AwsPlace) -> None:
     vpc = next(each for each in place.remains(world.session, "test-abc234") if each.kind == "vpc")
-    assert place.reap(world.session, [vpc]) == (vpc,)
+    (left,) = place.reap(world.session, [vpc])
+    assert (left.id, left.why.partition(": The")[0]) == (vpc.id, "IN_USE: DependencyViolation")
 
 
 def test_what_may_not_be_deleted_is_left_at_once(world: World, place: AwsPlace) -> None:
     vpc = Resource(kind="vpc", id="vpc-1", region="us-east-2")
     ec2 = Saying(world.ec2, "delete_vpc", denied("UnauthorizedOperation"))
     strange = Resource(kind="moon", id="1")
-    assert place.reap(Sessions(world.session, ec2=ec2), [vpc, strange]) == (vpc, strange)
+    left = place.reap(Sessions(world.session, ec2=ec2), [vpc, strange])
+    assert [(each.id, each.why) for each in left] == [
+        ("vpc-1", "AUTH: UnauthorizedOperation: no"),
+        ("1", "CONFIG: nobody here knows how to delete it"),
+    ]
     assert len(ec2.asked) == 1
 
 

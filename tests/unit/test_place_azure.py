@@ -341,5 +341,6 @@ def test_errors_of_the_provider_have_their_class(words: str, said: tuple[str, st
 
 def test_answers_that_are_refused_are_no_answers(azure: Azure, caller: Caller) -> None:
     azure.troubles.append(always(Said(400, {"error": {"code": "InvalidParameter", "message": "no"}})))
-    with pytest.raises(Denied, match="InvalidParameter: no"):
+    with pytest.raises(Refused, match="list what is left") as caught:
         PLACE.remains(caller, RUN)
+    assert (caught.value.kind, caught.value.why) == (Kind.CONFIG, "InvalidParameter: no")

@@ -131,14 +131,24 @@ def test_one_listing_for_each_kind(google: Google, session: Session) -> None:
 
 def test_what_cannot_be_asked_is_not_empty(google: Google, session: Session) -> None:
     google.faults = [Fault("compute.disks.aggregatedList", error(403, "forbidden", "Required 'compute.disks.list'"), times=9)]
+    (left,) = PLACE.remains(session, RUN)
+    assert (left.kind, left.id) == ("unknown", f"disks of {PROJECT}")
+    assert left.why == "AUTH: forbidden: Required 'compute.disks.list'"
+    google.faults = [Fault("file.projects.locations.instances.list", (200, {"unreachable": ["us-west1-a"]}))]
+    (left,) = PLACE.remains(session, RUN)
+    assert left.kind == "unknown"
+    assert "us-west1-a" in left.why
+
+
+def test_where_nothing_can_be_asked_it_says_how_to_log_in(google: Google, session: Session) -> None:
+    session._token = lambda: _denied()
     with pytest.raises(Refused, match=PROJECT) as caught:
         PLACE.remains(session, RUN)
-    assert caught.value.kind is Kind.AUTH
-    assert "compute.disks.list" in caught.value.why
-    google.faults = [Fault("file.projects.locations.instances.list", (200, {"unreachable": ["us-west1-a"]}))]
-    with pytest.raises(Refused) as caught:
-        PLACE.remains(session, RUN)
-    assert "us-west1-a" in caught.value.why
+    assert (caught.value.kind, caught.value.fix) == (Kind.AUTH, "gcloud auth application-default login")
+
+
+def _denied() -> str:
+    raise gcp.Refused("AUTH", "invalid_grant: Token has been expired or revoked.")
 
 
 def test_an_api_that_is_off_has_nothing(google: Google, session: Session) -> None:

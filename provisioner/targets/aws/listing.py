@@ -8,12 +8,13 @@ path, S3 by the names' beginning. `named` asks beside that for what was to be ma
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from provisioner.targets.aws import faults
 from provisioner.targets.aws.named import named
 from provisioner.targets.aws.session import Clients, clients
 from provisioner.targets.base import Intent, Resource, Tagged
+from provisioner.targets.cloud.faults import listed
 
 RUN, OWNER, EXPIRES = "burst-run", "burst-owner", "burst-expires"
 
@@ -40,19 +41,22 @@ _ENDED = {"nat-gateway": ("deleted", "failed"), "vpc-endpoint": ("deleted",), "s
 
 
 def remains(session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
-    """What is billed first; in an order in which it can be deleted, but for what reaping.py knows better."""
+    """What is billed first; in an order in which it can be deleted, but for what reaping.py knows better.
+
+    A service that does not answer stands there as `unknown`; where none does, botocore's error is raised.
+    """
     to = clients(session)
-    asked: list[Callable[[], Iterable[Resource]]] = [
-        lambda: _instances(to, run_id),
-        lambda: _file_systems(to, run_id, "efs"),
-        lambda: _file_systems(to, run_id, "fsx"),
-        lambda: _buckets(to, run_id),
-        *(lambda kind=kind: _ec2(to, run_id, kind) for kind in _EC2),
-        lambda: _iam(to, run_id),
-        lambda: named(to, run_id, intents),
-    ]
-    with ThreadPoolExecutor(8) as pool:
-        found = {(each.kind, each.id): each for some in pool.map(lambda ask: list(ask()), asked) for each in some}
+    asked: dict[str, Callable[[], Iterable[Resource]]] = {
+        "instances": lambda: _instances(to, run_id),
+        "efs": lambda: _file_systems(to, run_id, "efs"),
+        "fsx": lambda: _file_systems(to, run_id, "fsx"),
+        "buckets": lambda: _buckets(to, run_id),
+        **{f"{kind}s": lambda kind=kind: _ec2(to, run_id, kind) for kind in _EC2},  # type: ignore[misc]
+        "instance-profiles and roles": lambda: _iam(to, run_id),
+        **({"what has a name": lambda: named(to, run_id, intents)} if intents else {}),
+    }
+    told = listed(asked, to.region, lambda problem: ": ".join(faults.told(problem)))
+    found = {(each.kind, each.id): each for each in told}
     return tuple(sorted(found.values(), key=lambda each: not each.billed))
 
 

@@ -1,8 +1,8 @@
 """Delete what is left, in the order of its dependencies, again while it is in use.
 
-Each kind has one function, which answers only once the thing has gone, or raises. What EC2 says is still in use is asked
-for again: an interface is freed some moments after its machine, a group after the last interface in it. What the head
-ends by itself at the end (alone/end_aws.py) is ended here in the same way.
+Each kind has one function, which answers only once the thing has gone, or raises. What AWS says is still in use is asked
+for again: an interface is freed some moments after its machine, a group after the last interface in it. What its codes mean
+is in faults.py. What the head ends by itself at the end (alone/end_aws.py) is ended here in the same way.
 """
 
 from __future__ import annotations
@@ -12,11 +12,12 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from provisioner import clock
-from provisioner.alone.end_aws import GONE, IN_USE, StillThere, bucket, efs, fsx, nat_gateway
-from provisioner.launch import aws as launcher
+from provisioner.alone.end_aws import StillThere, bucket, efs, fsx, nat_gateway
+from provisioner.targets.aws import faults
 from provisioner.targets.aws.listing import pages
 from provisioner.targets.aws.session import Clients, clients
 from provisioner.targets.base import Resource
+from provisioner.targets.cloud.faults import GONE, IN_USE, final, kept
 
 # Those of a stage go side by side, one stage after the other.
 STAGES: tuple[tuple[str, ...], ...] = (
@@ -30,41 +31,60 @@ STAGES: tuple[tuple[str, ...], ...] = (
 )
 # Seconds. A machine with many GPUs takes minutes to end; a NAT gateway one or two; FSx some.
 PATIENCE = 600.0
+# Where something of the network has been left, what it uses will not be let go of: it is told so once more, not waited for.
+_HELD = 20.0
+# What nothing of the network waits for.
+_APART = ("bucket", "launch-template", "placement-group", "spot-request", "volume", "instance-profile", "role")
 
 
 def reap(session: Any, resources: Sequence[Resource], patience: float = PATIENCE) -> tuple[Resource, ...]:
-    """What is left after at most `patience` seconds for each stage."""
-    left: list[Resource] = []
-    unknown = [each for each in resources if not any(each.kind in stage for stage in STAGES)]
-    to = clients(session)
+    """What is left after at most `patience` seconds for each stage, each with what AWS said of it."""
+    left = [kept(each, "CONFIG", "nobody here knows how to delete it") for each in resources if each.kind not in _DELETE]
+    unknown, to = len(left), clients(session)
     for stage in STAGES:
         some = [each for each in resources if each.kind in stage]
         if not some:
             continue
+        held = any(each.kind not in _APART for each in left[unknown:])
         with ThreadPoolExecutor(min(8, len(some))) as pool:
-            gone = list(pool.map(lambda each: _insist(to, each, patience), some))
-        left += [each for each, done in zip(some, gone, strict=True) if not done]
-    return (*left, *unknown)
+            seconds = min(patience, _HELD) if held else patience
+            done = list(pool.map(lambda each: _insist(to, each, seconds), some))  # noqa: B023 - mapped here
+        left += [each for each in done if each is not None]
+    return (*left[unknown:], *left[:unknown])
 
 
-def _insist(to: Clients, resource: Resource, patience: float) -> bool:
-    """Whether it has gone."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
+def _insist(to: Clients, resource: Resource, patience: float) -> Resource | None:
+    """None once it has gone; else itself, with why not."""
+    left = resource
     for _ in clock.patience(patience, first=0.5, longest=10.0):
         try:
             _DELETE[resource.kind](to, resource.id)
-        except (StillThere, BotoCoreError):
-            continue
-        except ClientError as problem:
-            code = problem.response["Error"]["Code"]
-            if any(word in code for word in GONE):
-                return True
-            if not (any(word in code for word in IN_USE) or launcher.kind_of(code) in ("THROTTLE", "TRANSIENT")):
-                return False
+        except StillThere:
+            left = kept(resource, IN_USE, "it has been told to go, and has not yet")
+        except _errors() as problem:
+            meaning, words = faults.told(problem)
+            if meaning == GONE:
+                return None
+            left = kept(resource, meaning, words)
+            if final(left):
+                return left
         else:
-            return True
-    return False
+            return None
+    return left
+
+
+def _errors() -> tuple[type[Exception], ...]:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    return BotoCoreError, ClientError
+
+
+def _raise(refused: Sequence[dict[str, Any]], operation: str) -> None:
+    """Of a call that answers with what it did not do: [{"Code", "Message"}]."""
+    from botocore.exceptions import ClientError
+
+    if refused:
+        raise ClientError({"Error": {"Code": refused[0]["Code"], "Message": refused[0].get("Message", "")}}, operation)
 
 
 def _instance(to: Clients, identity: str) -> None:
@@ -75,7 +95,8 @@ def _instance(to: Clients, identity: str) -> None:
 
 
 def _vpc_endpoint(to: Clients, identity: str) -> None:
-    to.ec2.delete_vpc_endpoints(VpcEndpointIds=[identity])
+    told = to.ec2.delete_vpc_endpoints(VpcEndpointIds=[identity])
+    _raise([each["Error"] for each in told.get("Unsuccessful", ())], "DeleteVpcEndpoints")
 
 
 def _network_interface(to: Clients, identity: str) -> None:

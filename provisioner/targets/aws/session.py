@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import Kind, Refused
-from provisioner.launch.aws import kind_of
+from provisioner.targets.aws import faults
 
 DEFAULT_REGION = "us-east-2"
 # "Credential providers" of the AWS SDKs and Tools Reference Guide, those that cost nothing to look at.
@@ -21,6 +21,7 @@ _VARIABLES = (
     "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI",
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
+_LATER = "again, in a minute"
 _LOGIN = "aws configure, or aws sso login; then: aws sts get-caller-identity"
 
 
@@ -85,10 +86,8 @@ def refusing(what: str) -> Iterator[None]:
 
     try:
         yield
-    except ClientError as problem:
-        kind = Kind(kind_of(problem.response["Error"]["Code"]))
-        raise Refused(f"AWS refused to {what}", why=str(problem), fix=_LOGIN if kind is Kind.AUTH else "", kind=kind) from problem
-    except BotoCoreError as problem:
-        raise Refused(
-            f"AWS could not be asked to {what}", why=str(problem), fix="again, in a minute", kind=Kind.TRANSIENT
-        ) from problem
+    except (ClientError, BotoCoreError) as problem:
+        meaning, _ = faults.told(problem)
+        kind = Kind[meaning] if meaning in Kind.__members__ else Kind.CONFIG
+        fix = {Kind.AUTH: _LOGIN, Kind.THROTTLE: _LATER, Kind.TRANSIENT: _LATER}.get(kind, "")
+        raise Refused(f"AWS refused to {what}", why=str(problem), fix=fix, kind=kind) from problem

@@ -6,14 +6,17 @@ their description whose they are (stack/identity.py, `described`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 from provisioner.launch import azure as launcher
 from provisioner.stack.identity import EXPIRES, OWNER, RUN
+from provisioner.targets.azure import faults
 from provisioner.targets.azure.session import Caller
 from provisioner.targets.base import Resource, Tagged
+from provisioner.targets.cloud.faults import listed
 
 # Azure Resource Manager's own and Microsoft.Authorization's versions.
 RESOURCES, AUTHORIZATION = "2021-04-01", "2022-04-01"
@@ -44,9 +47,19 @@ _DIRECT = (
 
 
 def remains(caller: Caller, run_id: str) -> tuple[Resource, ...]:
-    """Everything of the run, each once, billed first."""
+    """Everything of the run, each once, billed first; what could not be asked is `unknown`. Raises launch.azure's Refused
+    where nothing could be."""
     found: dict[str, Resource] = {}
-    for resource in (*_groups(caller, run_id), *_tagged(caller, run_id), *_roles(caller, run_id)):
+    group = caller.group(run_id)
+    asked: dict[str, Callable[[], Iterable[Resource]]] = {
+        "resource groups": lambda: _groups(caller, run_id),
+        f"what lies in {run_id}": lambda: _resources(caller, caller.listed(f"{group}/resources", RESOURCES)),
+        **{f"{kind} of {run_id}": partial(_direct, caller, group, kind, version) for kind, version in _DIRECT},
+        "what has its tags": lambda: _tagged(caller, run_id),
+        "role definitions": lambda: _roles(caller, run_id, DEFINITION, _definitions),
+        "role assignments": lambda: _roles(caller, run_id, ASSIGNMENT, _assignments),
+    }
+    for resource in listed(asked, caller.region, lambda problem: ": ".join(faults.told(problem))):
         found.setdefault(resource.id.lower(), resource)
     return tuple(sorted(found.values(), key=lambda resource: (not resource.billed, resource.kind, resource.id)))
 
@@ -74,13 +87,17 @@ def _run(told: dict[str, str], region: str = "") -> Iterator[Tagged]:
 
 
 def _groups(caller: Caller, run_id: str) -> Iterator[Resource]:
+    """The run's own, by its name; and whatever else has its tags, with what lies in it."""
+    own = caller.call("GET", caller.group(run_id), RESOURCES, absent=True)
     by_tag = caller.listed(f"{caller.root}/resourcegroups?$filter={quote(_of(run_id))}", RESOURCES)
-    by_name = caller.call("GET", caller.group(run_id), RESOURCES, absent=True)
-    for group in {each["id"].lower(): each for each in (*by_tag, *([by_name.told] if by_name.status == 200 else []))}.values():
+    for group in {each["id"].lower(): each for each in (*by_tag, *([own.told] if own.status == 200 else []))}.values():
         yield Resource(kind=GROUP, id=group["id"], name=group["name"], region=caller.region)
-        yield from _resources(caller, caller.listed(f"{group['id']}/resources", RESOURCES))
-        for kind, version in _DIRECT:
-            yield from _resources(caller, caller.listed(f"{group['id']}/providers/{kind}", version), kind)
+        if group["id"].lower() != caller.group(run_id).lower():
+            yield from _resources(caller, caller.listed(f"{group['id']}/resources", RESOURCES))
+
+
+def _direct(caller: Caller, group: str, kind: str, version: str) -> Iterator[Resource]:
+    return _resources(caller, caller.listed(f"{group}/providers/{kind}", version), kind)
 
 
 def _tagged(caller: Caller, run_id: str) -> Iterator[Resource]:
@@ -93,12 +110,11 @@ def _resources(caller: Caller, listed: Iterable[dict[str, Any]], kind: str = "")
         yield Resource(kind=what, id=each["id"], name=each["name"], billed=what.lower() not in _FREE, region=caller.region)
 
 
-def _roles(caller: Caller, run_id: str) -> Iterator[Resource]:
-    for kind, roles in ((DEFINITION, _definitions(caller)), (ASSIGNMENT, _assignments(caller))):
-        for role in roles:
-            if _described(role).get(RUN) == run_id:
-                name = str(role["properties"].get("roleName") or role["name"])
-                yield Resource(kind=kind, id=role["id"], name=name, region=caller.region)
+def _roles(caller: Caller, run_id: str, kind: str, roles: Callable[[Caller], Iterable[dict[str, Any]]]) -> Iterator[Resource]:
+    for role in roles(caller):
+        if _described(role).get(RUN) == run_id:
+            name = str(role["properties"].get("roleName") or role["name"])
+            yield Resource(kind=kind, id=role["id"], name=name, region=caller.region)
 
 
 def _definitions(caller: Caller) -> list[dict[str, Any]]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import configparser
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from provisioner.design.decide import REGIONS
 from provisioner.errors import Kind, Refused
 from provisioner.launch import azure as launcher
+from provisioner.targets.azure import faults
 
+_LATER = "again, in a minute"
 _LOGIN = "az login, and az account set --subscription NAME; or AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
 
 
@@ -64,6 +67,18 @@ def opened(region: str) -> Caller:
     if told.get("state") not in (None, "Enabled"):
         raise _refused(f"subscription {told.get('displayName', subscription)} is {told['state']}", "nothing can be made in it")
     return caller
+
+
+@contextmanager
+def refusing(what: str) -> Iterator[None]:
+    """Azure's errors as Refused, with its own words and their class."""
+    try:
+        yield
+    except launcher.Refused as problem:
+        meaning, why = faults.told(problem)
+        kind = Kind[meaning] if meaning in Kind.__members__ else Kind.CONFIG
+        fix = {Kind.AUTH: _LOGIN, Kind.THROTTLE: _LATER, Kind.TRANSIENT: _LATER}.get(kind, "")
+        raise Refused(f"Azure refused to {what}", why=why, fix=fix, kind=kind) from problem
 
 
 def _refused(message: str, why: str) -> Refused:

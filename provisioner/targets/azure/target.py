@@ -13,7 +13,7 @@ from provisioner.design.model import Design
 from provisioner.findings import Finding
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure import bastion, checks, faults, listing, reaping, results, session
-from provisioner.targets.azure.session import Caller
+from provisioner.targets.azure.session import Caller, refusing
 from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.cloud.target import CloudTarget
 
@@ -56,22 +56,13 @@ class AzurePlace:
         return {"ARM_SUBSCRIPTION_ID": session.subscription, **told}
 
     def end_machines(self, session: Caller, run_id: str) -> None:
-        template = {"run": run_id, "subscription": session.subscription, "group": run_id}
-        launcher.end(["head"], template, session)
-        going = {"head"}
-        for _ in range(_LOOKS):
-            there = set(listing.machines(session, run_id))
-            if more := there - going:
-                launcher.end(sorted(more), template, session)
-                going |= more
-            elif "head" not in there:
-                # Nobody launches any more.
-                return
-            session.pause(_LOOK)
+        with refusing("end the run's machines"):
+            _end_machines(session, run_id)
 
     def remains(self, session: Caller, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
         """The group is asked for by its name anyway, and goes with whatever is in it."""
-        return listing.remains(session, run_id)
+        with refusing("list what is left"):
+            return listing.remains(session, run_id)
 
     def reap(self, session: Caller, resources: Sequence[Resource]) -> tuple[Resource, ...]:
         return reaping.reap(session, resources)
@@ -81,7 +72,8 @@ class AzurePlace:
         return (session.region,)
 
     def runs(self, session: Caller) -> Iterable[Tagged]:
-        return list(listing.runs(session))
+        with refusing("list the runs"):
+            return list(listing.runs(session))
 
     def console(self, session: Caller, inventory: Inventory, machine: str) -> str:
         """The serial log that managed boot diagnostics keep: a link of its own, which needs no token."""
@@ -106,7 +98,8 @@ class AzurePlace:
             "destinationPortRange": "22",
         }
         path = f"{inventory.place['firewall']}/securityRules/ssh"
-        session.wait(session.call("PUT", path, launcher.NETWORK, {"properties": rule}))
+        with refusing("let this machine's address in"):
+            session.wait(session.call("PUT", path, launcher.NETWORK, {"properties": rule}))
 
     def tunnel(self, inventory: Inventory) -> tuple[str, ...]:
         program = Path(bastion.__file__)
@@ -114,6 +107,22 @@ class AzurePlace:
 
     def classify(self, words: str) -> tuple[str, str] | None:
         return faults.classify(words)
+
+
+def _end_machines(caller: Caller, run_id: str) -> None:
+    """The head first, and what it launched in its last moment."""
+    template = {"run": run_id, "subscription": caller.subscription, "group": run_id}
+    launcher.end(["head"], template, caller)
+    going = {"head"}
+    for _ in range(_LOOKS):
+        there = set(listing.machines(caller, run_id))
+        if more := there - going:
+            launcher.end(sorted(more), template, caller)
+            going |= more
+        elif "head" not in there:
+            # Nobody launches any more.
+            return
+        caller.pause(_LOOK)
 
 
 class AzureTarget(CloudTarget):

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import provisioner
 from provisioner import files
-from provisioner.errors import Leftover
+from provisioner.errors import Kind, Leftover
 from provisioner.events import Events
 from provisioner.targets.cloud import installation
 from provisioner.targets.cloud.installation import findings
@@ -57,14 +57,14 @@ class Engine:
                     on_event=progress, color="never", show_secrets=False, suppress_outputs=True, suppress_progress=True
                 )
             except CommandError as problem:
-                raise progress.not_created(self._place.classify, str(problem)) from None
+                raise progress.not_created(self._place.classify, str(problem), self._place.name) from None
             files.write(self._layout.settled, "")
         return {key: output.value for key, output in done.outputs.items()}
 
     def destroy(self, events: Events) -> None:
         """`pulumi destroy`, whatever state an earlier `up` died in; the stack goes too. May be repeated.
 
-        Raises Leftover with the provider's words, Refused where there is no engine.
+        Raises Leftover with the provider's words and their class, Refused where there is no engine.
         """
         if not (self._layout.passphrase.is_file() and self._layout.program.is_dir()):
             # `create` had not come as far as a stack.
@@ -78,12 +78,13 @@ class Engine:
             try:
                 self._destroy(self._workspace(held), progress)
             except CommandError as problem:
-                failure, _ = progress.first(self._place.classify, str(problem))
+                failure, told = progress.first(self._place.classify, str(problem))
                 named = f": {failure.type} {failure.name}" if failure.name else ""
                 raise Leftover(
                     f"Pulumi could not destroy {self._layout.run_id}{named}",
                     why=failure.words,
                     fix=f"burst down {self._layout.run_id}",
+                    kind=Kind(told[0]) if told is not None else None,
                 ) from None
 
     def _destroy(self, workspace: Workspace, progress: Progress) -> None:

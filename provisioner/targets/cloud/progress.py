@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from provisioner import clock
 from provisioner.errors import Kind, NotCreated
 from provisioner.events import Events
-from provisioner.targets.cloud.faults import FIXES
+from provisioner.targets.cloud.faults import fix
 
 if TYPE_CHECKING:
     from pulumi.automation import DiagnosticEvent, EngineEvent, StepEventMetadata
@@ -99,7 +99,7 @@ class Progress:
         classes = [(failure, classify(failure.words)) for failure in failures]
         return next((each for each in classes if each[1] is not None), classes[0])
 
-    def not_created(self, classify: Classify, said: str) -> NotCreated:
+    def not_created(self, classify: Classify, said: str, cloud: str = "") -> NotCreated:
         """The error that these failures are."""
         failure, told = self.first(classify, said)
         kind = Kind(told[0]) if told is not None else None
@@ -107,7 +107,7 @@ class Progress:
         return NotCreated(
             "the stack could not be made" if own else f"{failure.type} {failure.name} could not be made",
             why=failure.words,
-            fix=FIXES[kind] if kind is not None else "mend what the message names; burst doctor says what is missing here",
+            fix=fix(kind, cloud) if kind is not None else "mend what the message names; burst doctor says what is missing here",
             kind=kind,
         )
 

@@ -27,10 +27,11 @@ from provisioner.stack.site import SITE
 from provisioner.targets import keys
 from provisioner.targets.base import Intent, Inventory, Resource, Tagged
 from provisioner.targets.cloud import caller, engine
-from provisioner.targets.cloud.faults import FIXES
+from provisioner.targets.cloud.faults import denied, fix
 from provisioner.targets.cloud.inventory import inventory
 from provisioner.targets.cloud.layout import Layout, remembered, runs_folder
 from provisioner.targets.cloud.place import Place
+from provisioner.targets.cloud.sessions import Sessions
 from provisioner.units import count
 
 # A cloud's machine takes a minute or two to boot, and then installs what its image has not.
@@ -50,16 +51,21 @@ class Kept(Tagged):
 class _Authorised:
     """A launch module with the caller's session; the head's own callers have none."""
 
-    def __init__(self, place: Place, session: Any, layout: Layout) -> None:
-        self._place, self._session, self._layout = place, session, layout
+    def __init__(self, place: Place, sessions: Sessions, region: str, layout: Layout) -> None:
+        self.cloud = place.name
+        self._place, self._sessions, self._region, self._layout = place, sessions, region, layout
 
     def launch(self, names: Sequence[str], template: dict[str, Any], market: str) -> dict[str, str]:
         if "custom_data" in template:
             # The head has it elsewhere.
             role = template["custom_data"].rpartition("/")[2]
             template = {**template, "custom_data": str(self._layout.user_data(role))}
-        made: dict[str, str] = self._place.launcher.launch(names, template, market, self._session)
-        return made
+
+        def launch(session: Any) -> dict[str, str]:
+            made: dict[str, str] = self._place.launcher.launch(names, template, market, session)
+            return made
+
+        return self._sessions.asked(self._region, launch)
 
 
 class CloudTarget:
@@ -68,7 +74,7 @@ class CloudTarget:
     def __init__(self, place: Place) -> None:
         self.name = place.name
         self._place = place
-        self._sessions: dict[str, Any] = {}
+        self._sessions = Sessions(place.session)
         # Where runs are, also those whose folder has gone.
         self._touched: dict[str, set[str]] = {}
 
@@ -116,7 +122,7 @@ class CloudTarget:
         names = (*(design.login.names if design.login else ()), *design.fixed)
         if names:
             events.step("create.nodes", f"launch {count(len(names), 'machine')}", nodes=list(names))
-            addresses = self._launch(layout, outputs["attempts"], names, session, events)
+            addresses = self._launch(layout, outputs["attempts"], names, _region(design), events)
         return inventory(design, outputs, addresses, "{}.{:02d}".format(*SITE.version))
 
     def _remember(self, layout: Layout, design: Design, state: Path, ranges: tuple[str, ...]) -> None:
@@ -137,14 +143,13 @@ class CloudTarget:
 
     def launch(self, inventory: Inventory, names: Sequence[str], events: Events) -> None:
         layout = Layout(runs_folder() / inventory.run_id)
-        session = self._session(inventory.place["region"])
-        self._launch(layout, json.loads(inventory.place["attempts"]), names, session, events)
+        self._launch(layout, json.loads(inventory.place["attempts"]), names, inventory.place["region"], events)
 
     def _launch(
-        self, layout: Layout, attempts: dict[str, Attempts], names: Sequence[str], session: Any, events: Events
+        self, layout: Layout, attempts: dict[str, Attempts], names: Sequence[str], region: str, events: Events
     ) -> dict[str, str]:
         """Each group's nodes, all of a group or none, the groups side by side."""
-        launcher = _Authorised(self._place, session, layout)
+        launcher = _Authorised(self._place, self._sessions, region, layout)
         parts = [(group, tuple(named)) for group, named in itertools.groupby(sorted(names, key=_group), key=_group)]
         with ThreadPoolExecutor(len(parts) or 1) as pool:
             asked = [pool.submit(_launched, launcher, named, attempts[group], events) for group, named in parts]
@@ -156,24 +161,36 @@ class CloudTarget:
         self._touched[run_id] = set(regions)
         for region in regions:
             # The head first, within: from then on nobody launches machines for it.
-            self._place.end_machines(self._session(region), run_id)
+            self._sessions.asked(region, lambda session: self._place.end_machines(session, run_id))
         events.say("machines.ended", "the machines are ended")
         if layout.program.is_dir():
-            engine.Engine(layout, self._place, self._place.environment(self._session(regions[0]))).destroy(events)
+            self._sessions.asked(
+                regions[0],
+                lambda session: engine.Engine(layout, self._place, self._place.environment(session)).destroy(events),
+            )
         shutil.rmtree(layout.root, ignore_errors=True)
 
     def remains(self, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
         found: dict[tuple[str, str], Resource] = {}
         for region in self._regions_of(run_id):
-            for resource in self._place.remains(self._session(region), run_id, intents):
-                # What is in no region is told of in each.
-                found.setdefault((resource.kind, resource.id), resource)
+            # What is in no region is told of in each.
+            found.update({(each.kind, each.id): each for each in self._remains(region, run_id, intents)})
         return tuple(sorted(found.values(), key=lambda resource: not resource.billed))
+
+    def _remains(self, region: str, run_id: str, intents: Sequence[Intent]) -> tuple[Resource, ...]:
+        found = self._sessions.asked(region, lambda session: self._place.remains(session, run_id, intents))
+        if denied(found) and self._sessions.renewed(region):
+            found = self._place.remains(self._session(region), run_id, intents)
+        return found
 
     def reap(self, resources: Sequence[Resource]) -> tuple[Resource, ...]:
         left: list[Resource] = []
-        for region, some in itertools.groupby(sorted(resources, key=_place_of), key=_place_of):
-            left.extend(self._place.reap(self._session(region or self._place.region()), tuple(some)))
+        for where, grouped in itertools.groupby(sorted(resources, key=_place_of), key=_place_of):
+            region, some = where or self._place.region(), tuple(grouped)
+            kept = self._sessions.asked(region, lambda session: self._place.reap(session, some))  # noqa: B023 - asked here
+            if denied(kept) and self._sessions.renewed(region):
+                kept = self._place.reap(self._session(region), kept)
+            left.extend(kept)
         return tuple(left)
 
     def console(self, inventory: Inventory, node: str) -> str:
@@ -208,7 +225,7 @@ class CloudTarget:
             # Nobody could be asked: who was let in before is still let in.
             return
         if now != kept.allowed:
-            self._place.allow(self._session(kept.region), inventory, now)
+            self._sessions.asked(kept.region, lambda session: self._place.allow(session, inventory, now))
             files.write(layout.identity, kept.model_copy(update={"allowed": now}).model_dump_json())
 
     def found_in(self, run_id: str, region: str) -> None:
@@ -225,7 +242,7 @@ class CloudTarget:
     def runs(self, region: str) -> Iterable[Tagged]:
         found: dict[str, Tagged] = {kept.run_id: kept for kept in self._known() if kept.region == region}
         if self._place.configured():
-            for tagged in self._place.runs(self._session(region)):
+            for tagged in self._sessions.asked(region, lambda session: tuple(self._place.runs(session))):
                 # What is in no region tells nothing of where the rest is.
                 self._touched.setdefault(tagged.run_id, set()).update({tagged.region} - {""})
                 found.setdefault(tagged.run_id, tagged)
@@ -236,9 +253,7 @@ class CloudTarget:
         return [kept for kept in map(_kept, remembered()) if kept is not None and kept.target == self.name]
 
     def _session(self, region: str) -> Any:
-        if region not in self._sessions:
-            self._sessions[region] = self._place.session(region)
-        return self._sessions[region]
+        return self._sessions.of(region)
 
     def _regions_of(self, run_id: str) -> tuple[str, ...]:
         """Where the run has been: that of its stack first."""
@@ -317,7 +332,10 @@ def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, e
         if kind is None:
             raise
         raise NotCreated(
-            f"{', '.join(names)} could not be launched", why=str(problem), fix=FIXES[Kind(kind)], kind=Kind(kind)
+            f"{', '.join(names)} could not be launched",
+            why=getattr(problem, "why", "") or str(problem),
+            fix=getattr(problem, "fix", "") or fix(Kind(kind), launcher.cloud),
+            kind=Kind(kind),
         ) from problem
     instance, market = taken["template"]["instance"], taken["market"]
     events.say(

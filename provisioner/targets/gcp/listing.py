@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 from provisioner.errors import Kind as ErrorKind
@@ -13,20 +14,31 @@ from provisioner.launch import gcp
 from provisioner.launch.gcp import COMPUTE, Session
 from provisioner.stack.identity import EXPIRES, OWNER, RUN
 from provisioner.targets.base import Intent, Resource, Tagged
+from provisioner.targets.cloud.faults import listed as answered
+from provisioner.targets.gcp import faults
 from provisioner.targets.gcp.kinds import BY_NAME, IN_HOST, KINDS, OFF, Listed, identity, listed
 
 _SIDE_BY_SIDE = 8
 
 
 def remains(session: Session, run: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
-    """Everything of a run, billed first. Raises Refused where anything could not be asked."""
-    things = [*_all(session, run), *named(session, run, intents)]
-    found = {(each.kind, each.id): each for each in (_resource(session, kind, thing) for kind, thing in things)}
+    """Everything of a run, billed first; what could not be asked is `unknown`. Raises Refused where nothing could be."""
+    try:
+        asked = {f"{kind.name}s of {project}": partial(_found, session, kind, project, run) for kind, project in _asked(session)}
+        if intents:
+            asked["what has a name"] = partial(_named, session, run, intents)
+        told = answered(asked, session.region, lambda problem: ": ".join(faults.told(problem)))
+    except gcp.Refused as problem:
+        raise refused(session, problem) from problem
+    found = {(each.kind, each.id): each for each in told}
     return tuple(sorted(found.values(), key=lambda resource: (not resource.billed, resource.kind, resource.name)))
 
 
 def named(session: Session, run: str, intents: Sequence[Intent]) -> list[tuple[Listed, dict[str, Any]]]:
-    """What was to be made under a name, asked for by it: IAM's listings lag behind ("Access change propagation")."""
+    """What was to be made under a name, asked for by it: IAM's listings lag behind ("Access change propagation").
+
+    Raises launch.gcp's Refused.
+    """
     found = []
     for intent in dict.fromkeys(intents):
         kind = next((kind for kind in KINDS if intent.type.removeprefix("gcp:") in kind.made_by), None)
@@ -37,7 +49,7 @@ def named(session: Session, run: str, intents: Sequence[Intent]) -> list[tuple[L
             thing = {**session.call("GET", where), "url": where}
         except gcp.Refused as problem:
             if problem.status != 404 and problem.code not in OFF:
-                raise refused(session, problem) from problem
+                raise
             continue
         # A role that was deleted is answered for a week.
         if identity(thing).get(RUN) == run and not thing.get("deleted"):
@@ -45,10 +57,18 @@ def named(session: Session, run: str, intents: Sequence[Intent]) -> list[tuple[L
     return found
 
 
+def _named(session: Session, run: str, intents: Sequence[Intent]) -> list[Resource]:
+    return [_resource(session, *each) for each in named(session, run, intents)]
+
+
+def _found(session: Session, kind: Listed, project: str, run: str) -> list[Resource]:
+    return [_resource(session, kind, thing) for thing in listed(kind, session, project, run)]
+
+
 def runs(session: Session) -> Iterator[Tagged]:
     """Every run that anything in the project belongs to. In no region of its own: each is seen from every one."""
     seen: set[str] = set()
-    for _, thing in _all(session, None):
+    for thing in _all(session):
         told = identity(thing)
         if told[RUN] not in seen and told.get(EXPIRES, "").isdecimal():
             seen.add(told[RUN])
@@ -60,16 +80,21 @@ def machines(session: Session, run: str) -> list[dict[str, Any]]:
     return listed(BY_NAME["instance"], session, session.project, run)
 
 
-def _all(session: Session, run: str | None) -> list[tuple[Listed, dict[str, Any]]]:
-    asked = [(kind, session.project) for kind in KINDS]
+def _all(session: Session) -> list[dict[str, Any]]:
     try:
-        host = _host(session)
-        asked += [(BY_NAME[name], host) for name in IN_HOST if host]
+        asked = _asked(session)
         with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-            answers = list(pool.map(lambda each: listed(each[0], session, each[1], run), asked))
+            answers = list(pool.map(lambda each: listed(each[0], session, each[1], None), asked))
     except gcp.Refused as problem:
         raise refused(session, problem) from problem
-    return [(kind, thing) for (kind, _), things in zip(asked, answers, strict=True) for thing in things]
+    return [thing for things in answers for thing in things]
+
+
+def _asked(session: Session) -> list[tuple[Listed, str]]:
+    """(kind, project) of every listing."""
+    asked: list[tuple[Listed, str]] = [(kind, session.project) for kind in KINDS]
+    host = _host(session)
+    return asked + [(BY_NAME[name], host) for name in IN_HOST if host]
 
 
 def refused(session: Session, problem: gcp.Refused) -> Refused:

@@ -10,8 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from provisioner import clock
-from provisioner.launch.gcp import COMPUTE, Refused, Session, raise_failed, wait
+from provisioner.launch.gcp import COMPUTE, KINDS, Refused, Session, raise_failed, wait
 from provisioner.targets.base import Resource
+from provisioner.targets.cloud.faults import final, kept
+from provisioner.targets.gcp import faults
+from provisioner.targets.gcp.faults import gone
 from provisioner.targets.gcp.kinds import BY_NAME, STORAGE
 
 # A Filestore that has gone holds its network for some minutes more.
@@ -21,14 +24,18 @@ _SIDE_BY_SIDE = 8
 
 
 def reap(session: Session, resources: Sequence[Resource]) -> tuple[Resource, ...]:
-    """Answers what could not be deleted."""
-    left = tuple(resources)
+    """Answers what could not be deleted, each with what Google said of it."""
+    known = tuple(each for each in resources if each.kind in BY_NAME)
+    stay = [kept(each, "CONFIG", "nobody here knows how to delete it") for each in resources if each.kind not in BY_NAME]
+    left = _round(session, known)
     for pause in _PAUSES:
-        left = _round(session, left)
+        # What is denied stays denied, and is not asked for again.
+        stay, left = [*stay, *filter(final, left)], tuple(each for each in left if not final(each))
         if not left:
-            return ()
+            break
         clock.sleep(pause)
-    return _round(session, left)
+        left = _round(session, left)
+    return (*stay, *left)
 
 
 def _round(session: Session, resources: Sequence[Resource]) -> tuple[Resource, ...]:
@@ -48,12 +55,8 @@ def _tried(session: Session, resource: Resource) -> Resource | None:
     try:
         delete(session, resource)
     except Refused as problem:
-        return None if gone(problem) else resource
+        return None if gone(problem) else kept(resource, *faults.told(problem))
     return None
-
-
-def gone(problem: Refused) -> bool:
-    return problem.status == 404 or problem.code in ("notFound", "RESOURCE_NOT_FOUND", "NOT_FOUND")
 
 
 def delete(session: Session, resource: Resource) -> None:
@@ -101,7 +104,13 @@ def _until(session: Session, operation: str) -> None:
         told = session.call("GET", operation)
         if told.get("done"):
             if "error" in told:
-                raise Refused("CONFIG", told["error"].get("message", ""), str(told["error"].get("code", "")))
+                raise _failed(told["error"])
             return
         clock.sleep(_POLL)
     raise Refused("TRANSIENT", f"{operation} is not done after {_LONGEST:.0f} s")
+
+
+def _failed(error: dict[str, Any]) -> Refused:
+    """google.rpc.Status: {"code": its number, "message"}."""
+    code = faults.RPC.get(error.get("code", 0), str(error.get("code", "")))
+    return Refused(KINDS.get(code, "CONFIG"), f"{code}: {error.get('message', '')}", code)

@@ -73,7 +73,7 @@ class GcpPlace:
         try:
             written: str = session.call("GET", f"{where}/serialPort").get("contents", "")
         except gcp.Refused as problem:
-            if reaping.gone(problem) or problem.code == "resourceNotReady":
+            if faults.gone(problem) or problem.code == "resourceNotReady":
                 return ""
             raise listing.refused(session, problem) from problem
         return written
@@ -101,7 +101,7 @@ def _ended(session: Session, machine: dict[str, Any]) -> dict[str, Any]:
     try:
         operation: dict[str, Any] = session.call("DELETE", machine["url"], {"requestId": str(uuid.uuid4())})
     except gcp.Refused as problem:
-        if not reaping.gone(problem):
+        if not faults.gone(problem):
             raise
         return {"status": "DONE"}
     return operation
