@@ -47,12 +47,12 @@ def remains(session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[
     """
     to = clients(session)
     asked: dict[str, Callable[[], Iterable[Resource]]] = {
-        "instances": lambda: _instances(to, run_id),
+        "instance": lambda: _instances(to, run_id),
         "efs": lambda: _file_systems(to, run_id, "efs"),
         "fsx": lambda: _file_systems(to, run_id, "fsx"),
-        "buckets": lambda: _buckets(to, run_id),
-        **{f"{kind}s": lambda kind=kind: _ec2(to, run_id, kind) for kind in _EC2},  # type: ignore[misc]
-        "instance-profiles and roles": lambda: _iam(to, run_id),
+        "bucket": lambda: _buckets(to, run_id),
+        **{kind: lambda kind=kind: _ec2(to, run_id, kind) for kind in _EC2},  # type: ignore[misc]
+        "instance-profile, role": lambda: _iam(to, run_id),
         **({"what has a name": lambda: named(to, run_id, intents)} if intents else {}),
     }
     told = listed(asked, to.region, lambda problem: ": ".join(faults.told(problem)))
@@ -63,6 +63,11 @@ def remains(session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[
 def tags_of(told: Any) -> dict[str, str]:
     """[{"Key", "Value"}] as a dictionary."""
     return {each["Key"]: each["Value"] for each in told or ()}
+
+
+def _tags(each: dict[str, Any]) -> dict[str, str]:
+    """Of something of EC2's: an interface has them under a name of its own (API Reference, "NetworkInterface")."""
+    return tags_of(each.get("Tags") or each.get("TagSet"))
 
 
 def pages(client: Any, call: str, key: str, **asked: Any) -> Iterator[dict[str, Any]]:
@@ -92,8 +97,8 @@ def _ec2(to: Clients, run_id: str, kind: str) -> Iterator[Resource]:
     # The one call whose parameter has another name.
     asked = {"Filter" if kind == "nat-gateway" else "Filters": [{"Name": f"tag:{RUN}", "Values": [run_id]}]}
     for each in pages(to.ec2, call, key, **asked):
-        told = tags_of(each.get("Tags"))
         # Asked for, and looked at: what is listed may be deleted.
+        told = _tags(each)
         if told.get(RUN) == run_id and each.get("State") not in _ENDED.get(kind, ()):
             yield _resource(to, kind, each[identity], told.get("Name", ""), billed=billed)
 
@@ -131,7 +136,6 @@ def _iam(to: Clients, run_id: str) -> Iterator[Resource]:
         ("role", "list_roles", "Roles", "RoleName"),
     ):
         for each in pages(to.iam, call, key, PathPrefix=path):
-            # Asked for, and looked at: what is listed may be deleted.
             if each["Path"] == path:
                 yield _resource(to, kind, each[name], each[name], billed=False)
 
@@ -172,7 +176,7 @@ def _tagged(session: Any) -> Iterator[dict[str, str]]:
             for one in each["Instances"] if kind == "instance" else (each,):
                 state = one.get("State")
                 if (state.get("Name") if isinstance(state, dict) else state) not in _GONE:
-                    yield tags_of(one.get("Tags"))
+                    yield _tags(one)
     for service in ("efs", "fsx"):
         for each in pages(session.client(service), "describe_file_systems", "FileSystems"):
             yield tags_of(each.get("Tags"))

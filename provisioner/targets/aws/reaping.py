@@ -63,14 +63,20 @@ def _insist(to: Clients, resource: Resource, patience: float) -> Resource | None
             left = kept(resource, IN_USE, "it has been told to go, and has not yet")
         except _errors() as problem:
             meaning, words = faults.told(problem)
-            if meaning == GONE:
+            if meaning == GONE and _itself(resource, words):
                 return None
-            left = kept(resource, meaning, words)
+            # Where something else has gone, what is left of this one is asked for again.
+            left = kept(resource, IN_USE if meaning == GONE else meaning, words)
             if final(left):
                 return left
         else:
             return None
     return left
+
+
+def _itself(resource: Resource, words: str) -> bool:
+    """Whether it is this thing that there is none of, and not one that it uses: its id is said, or the code names its kind."""
+    return resource.id in words or resource.kind.rpartition("-")[2] in words.partition(":")[0].lower()
 
 
 def _errors() -> tuple[type[Exception], ...]:

@@ -87,13 +87,11 @@ def _run(told: dict[str, str], region: str = "") -> Iterator[Tagged]:
 
 
 def _groups(caller: Caller, run_id: str) -> Iterator[Resource]:
-    """The run's own, by its name; and whatever else has its tags, with what lies in it."""
+    """The run's own, by its name; and whatever else has its tags, with which goes what lies in it."""
     own = caller.call("GET", caller.group(run_id), RESOURCES, absent=True)
     by_tag = caller.listed(f"{caller.root}/resourcegroups?$filter={quote(_of(run_id))}", RESOURCES)
     for group in {each["id"].lower(): each for each in (*by_tag, *([own.told] if own.status == 200 else []))}.values():
         yield Resource(kind=GROUP, id=group["id"], name=group["name"], region=caller.region)
-        if group["id"].lower() != caller.group(run_id).lower():
-            yield from _resources(caller, caller.listed(f"{group['id']}/resources", RESOURCES))
 
 
 def _direct(caller: Caller, group: str, kind: str, version: str) -> Iterator[Resource]:
