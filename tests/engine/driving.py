@@ -45,6 +45,7 @@ class Around:
     program: Path = HERE / "stack"
     name: str = "aws"
     answers: str = "tests.engine.answers"
+    classify: Callable[[str], tuple[str, str] | None] = classified
     clients: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -95,7 +96,7 @@ class Around:
 
     def engine(self) -> Engine:
         self.layout.root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        place: Any = SimpleNamespace(name=self.name, classify=classified)
+        place: Any = SimpleNamespace(name=self.name, classify=self.classify)
         return Engine(self.layout, place, {})
 
     def destroy(self) -> list[Event]:

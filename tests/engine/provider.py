@@ -3,7 +3,7 @@
 What it does is decided by $BURST_TESTS_CLOUD, a folder:
 
     ledger       a line of JSON for each thing that was made or ended: {"did": "create", "type", "name", "id"}
-    orders.json  {"delay": seconds of each create, "delete_delay": …, "faults": {part of a name: the provider's words}}
+    orders.json  {"delay": seconds of each create, "delete_delay": …, "faults": {part of a name, or a type: the provider's words}}
 
 and by $BURST_TESTS_ANSWERS, a module with an object CLOUD: create(type, name, inputs) → (id, outputs beside the inputs)
 and call(function, arguments) → answer, as the clouds' own modules in tests/stacks have them; where it has delete(type, id,
@@ -104,7 +104,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
                 # It asks for an input that nobody knows yet.
                 told = {}
             return provider_pb2.CreateResponse(properties=struct({**inputs, **dict.fromkeys(told, rpc.UNKNOWN)}))
-        self._refused("faults", name, context)
+        self._refused("faults", name, kind, context)
         identity, told = self._cloud.create(kind, name, inputs)
         self._ledger.write(did="create", type=kind, name=name, id=f"{kind}/{identity}")
         time.sleep(self._orders().get("delay", 0))
@@ -125,7 +125,7 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
     def Delete(self, request: Any, context: Any) -> Any:  # noqa: N802
         name = request.urn.rpartition("::")[2]
         kind = request.urn.split("::")[2].rpartition("$")[2]
-        self._refused("delete_faults", name, context)
+        self._refused("delete_faults", name, kind, context)
         time.sleep(self._orders().get("delete_delay", 0))
         if hasattr(self._cloud, "delete"):
             try:
@@ -148,9 +148,9 @@ class Provider(provider_pb2_grpc.ResourceProviderServicer):
             return {}
         return orders
 
-    def _refused(self, faults: str, name: str, context: Any) -> None:
+    def _refused(self, faults: str, name: str, kind: str, context: Any) -> None:
         for part, words in self._orders().get(faults, {}).items():
-            if part in name:
+            if part in name or part == kind:
                 context.abort(grpc.StatusCode.UNKNOWN, words)
 
 

@@ -41,12 +41,20 @@ def session() -> Any:
     return boto3.session.Session("testing", "testing", region_name=REGION)
 
 
+@cache
+def image() -> str:
+    """Any of those that moto has from its beginning: to list them takes a second."""
+    told = session().client("ec2").describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])
+    found: str = told["Images"][0]["ImageId"]
+    return found
+
+
 class InMoto:
     """`create` and `call` as contract.Cloud has them, within `placement_groups`, which moto has not."""
 
     def __init__(self) -> None:
         self.ec2, self.efs, self.fsx, self.iam, self.s3 = (session().client(n) for n in ("ec2", "efs", "fsx", "iam", "s3"))
-        self.image = self.ec2.describe_images(Filters=[{"Name": "architecture", "Values": ["x86_64"]}])["Images"][0]["ImageId"]
+        self.image = image()
         self.inputs: dict[str, dict[str, Any]] = {}
         self._number = itertools.count()
 
