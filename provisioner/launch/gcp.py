@@ -154,9 +154,9 @@ class Session:
             raise Refused("TRANSIENT", f"{method} {url}: {problem or type(problem).__name__}") from problem
 
 
-def own() -> Session:
+def own(endpoint: str = "") -> Session:
     """The session of the machine that this runs on."""
-    return Session(Own().token)
+    return Session(Own().token, endpoint)
 
 
 class Own:
@@ -224,12 +224,12 @@ def _insert(session: Session, template: Template, machines: Sequence[str]) -> No
         raise _worst(_causes(session, template, done, problems))
 
 
-def wait(session: Session, operation: dict[str, Any]) -> dict[str, Any]:
-    """A Compute Engine operation once it is done, failed or not. Raises Refused (TRANSIENT) after twenty minutes."""
-    until = time.monotonic() + _PATIENCE
+def wait(session: Session, operation: dict[str, Any], patience: float = _PATIENCE) -> dict[str, Any]:
+    """A Compute Engine operation once it is done, failed or not. Raises Refused (TRANSIENT) after so many seconds."""
+    until = time.monotonic() + patience
     while operation.get("status") != "DONE":
         if time.monotonic() > until:
-            raise Refused("TRANSIENT", f"{operation.get('name')} is not done after {_PATIENCE:.0f} s")
+            raise Refused("TRANSIENT", f"{operation.get('name')} is not done after {patience:.0f} s")
         where = COMPUTE + operation["selfLink"].partition("/compute/v1")[2]
         operation = session.call("POST", f"{where}/wait")
     return operation

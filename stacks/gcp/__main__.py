@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pulumi
 from groups import Groups, GroupsArgs
-from head import Head, HeadArgs, head_seam, nodes_seam
+from head import Head, HeadArgs, ending, head_seam, nodes_seam
 from identity import Identity, IdentityArgs
 from network import Network, NetworkArgs
 from storage import Storage, StorageArgs
@@ -34,8 +34,9 @@ groups = Groups(
     ),
 )
 attempts = pulumi.Output.from_input(groups.attempts)
+ends = ending(design, where, storage.made)
 seam = pulumi.Output.all(storage.mounts, network.behind_head, attempts).apply(
-    lambda found: head_seam(design, *found, first=told.first, launches=identity.head is not None)
+    lambda found: head_seam(design, *found, ending=ends, first=told.first, launches=identity.head is not None)
 )
 user_data = machines.text(told, "head", seam=seam, address=network.head_address)
 head = Head("head", HeadArgs(design, where, network, identity, user_data))

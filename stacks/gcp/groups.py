@@ -161,6 +161,7 @@ def fabric(group: Group, node: Node) -> str:
     return node.fabric if group.fabric == "auto" else ""
 
 
-def ends_at(design: Design) -> str:
-    """When Google deletes the run's machines (RFC 3339)."""
-    return datetime.fromtimestamp(design.run.expires - _BEFORE, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def ends_at(design: Design, after: int | None = None) -> str:
+    """When Google deletes a machine (RFC 3339): so many seconds after the expiry; by default before it switches itself off."""
+    ends = design.run.expires + (-_BEFORE if after is None else after)
+    return datetime.fromtimestamp(ends, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,11 @@ from provisioner.stack.identity import described, named, tags
 
 # What the head's role allows is what counts; scopes are the older mechanism beside it ("Access scopes").
 _SCOPES = ["https://www.googleapis.com/auth/cloud-platform"]
+# Seconds after the expiry at which Google deletes a head that could have deleted itself. Its own timer fires at the expiry;
+# slurmctld has a minute to stop, and what ends the run 900 s for everything else and then the head (alone/end_gcp.py). This
+# is for a head that is dead, or may not; up to 30 s late, and still before end.sh gives up after 1200 s and switches it off,
+# which would clear it. A head without an identity only switches itself off: it goes as its nodes do, before that.
+BACKSTOP = 1140
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Head(pulumi.ComponentResource):
             automatic_restart=True,
             on_host_maintenance="TERMINATE" if fixed else "MIGRATE",
             instance_termination_action="DELETE",
-            termination_time=ends_at(self._args.design),
+            termination_time=ends_at(self._args.design, None if self._args.identity.head is None else BACKSTOP),
         )
 
     def _account(self) -> gcp.compute.InstanceServiceAccountArgs | None:
@@ -112,16 +117,37 @@ def nodes_seam(design: Design, mounts: list[Mount], behind_head: str) -> Seam:
     return Seam(shape="gcp", served=served(design), mounts=tuple(mounts), behind_head=behind_head)
 
 
+def ending(design: Design, where: Where, made: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """What alone/end_gcp.py is told; `made` is storage.py's."""
+    nodes = {group.name: group.max for group in design.groups}
+    return {
+        "project": where.project,
+        "zone": where.zone,
+        "run": design.run.id,
+        "nodes": {**nodes, **({"login": design.login.nodes} if design.login else {})},
+        "filestore": list(made["managed-nfs"]),
+        "lustre": list(made["lustre"]),
+        "buckets": list(made["bucket"]),
+    }
+
+
 def head_seam(
-    design: Design, mounts: list[Mount], behind_head: str, attempts: dict[str, Any], *, first: bool, launches: bool
+    design: Design,
+    mounts: list[Mount],
+    behind_head: str,
+    attempts: dict[str, Any],
+    *,
+    ending: dict[str, Any],
+    first: bool,
+    launches: bool,
 ) -> Seam:
-    """What the head is told: also how nodes are made, where it may make them."""
+    """What the head is told: also how nodes are made, where it may make them, and how the run is ended."""
     told = {"launcher": "gcp", "scontrol": ["scontrol"], "groups": attempts}
     return Seam(
         shape="gcp",
         served=served(design),
         mounts=tuple(mounts),
-        launcher=Launcher("gcp", told) if launches else None,
+        launcher=Launcher("gcp", told, ending=ending) if launches else None,
         behind_head=behind_head,
         first=first and launches,
     )

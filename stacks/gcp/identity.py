@@ -13,9 +13,12 @@ from provisioner.design.model import Design
 from provisioner.spec.results import parse
 from provisioner.stack.identity import described, named
 
-# What provisioner/launch/gcp.py calls, by what it does to what has the run's name ("Create VMs in bulk", "Delete a VM").
+# What provisioner/launch/gcp.py calls, and alone/end_gcp.py of instances and disks, by what it does to what has the run's
+# name ("Create VMs in bulk", "Delete a VM", "disks.delete").
 NODES = (
     "compute.disks.create",
+    "compute.disks.delete",
+    "compute.disks.get",
     "compute.disks.setLabels",
     "compute.instanceTemplates.useReadOnly",
     "compute.instances.create",
@@ -29,6 +32,16 @@ NODES = (
 # operation goes on, and being placed beside one another. Nothing of anybody is changed with these.
 AROUND = ("compute.resourcePolicies.use", "compute.zoneOperations.get", "compute.zoneOperations.list")
 SUBNET = ("compute.subnetworks.use",)
+# What end_gcp.py calls of a filesystem that the run made. Filestore and Managed Lustre know no conditions on names, and their
+# instances no policies of their own ("Configure resource-based access": which services; "Resource types that accept
+# conditional role bindings"): so the grant is for the project's, only in runs that make one, and the program asks for the
+# run's own by name and label alone. A router has no such condition either, and is free once its machines have gone: none.
+STORED = {
+    "managed-nfs": ("file.instances.delete", "file.instances.get", "file.operations.get"),
+    "lustre": ("lustre.instances.delete", "lustre.instances.get", "lustre.operations.get"),
+}
+# Granted at the bucket itself.
+BUCKET = ("storage.buckets.delete", "storage.buckets.get", "storage.objects.delete", "storage.objects.list")
 _IMAGE, _ACCOUNT = "compute.images.useReadOnly", "compute.instances.setServiceAccount"
 # Service accounts' ids have 6 to 30 characters ("Create service accounts").
 _LONGEST = 30
@@ -54,7 +67,7 @@ class Identity(pulumi.ComponentResource):
         self._buckets = any(fs.type == "bucket" for fs in args.design.filesystems)
         self.head: pulumi.Output[str] | None = None
         self.files: pulumi.Output[str] | None = None
-        # Who may be granted what a bucket has: nobody, where the identity is somebody else's affair.
+        # Who may be granted what a bucket has, the head first: nobody, where the identity is somebody else's affair.
         self.made: list[pulumi.Output[str]] = []
         if asked.id is not None:
             self.head = pulumi.Output.from_input(asked.id)
@@ -109,6 +122,10 @@ class Identity(pulumi.ComponentResource):
             opts=self._below,
         )
         gcp.projects.IAMMember("around", project=project, role=self._role("around", AROUND).name, member=member, opts=self._below)
+        stored = [may for fs in self._design.filesystems if fs.id is None for may in STORED.get(fs.type, ())]
+        if stored:
+            role = self._role("stored", sorted(set(stored))).name
+            gcp.projects.IAMMember("stored", project=project, role=role, member=member, opts=self._below)
         gcp.compute.SubnetworkIAMMember(
             "subnet",
             project=self._args.network.project,
@@ -147,6 +164,14 @@ class Identity(pulumi.ComponentResource):
             ),
             opts=self._below,
         )
+
+    def ends(self, part: str, bucket: pulumi.Output[str]) -> None:
+        """Let the head empty and delete a bucket that the run made."""
+        if not self.made:
+            return
+        if not hasattr(self, "_bucket"):
+            self._bucket = self._role("bucket", BUCKET).name
+        gcp.storage.BucketIAMMember(f"{part}-end", bucket=bucket, role=self._bucket, member=self.made[0], opts=self._below)
 
     def _subnet_role(self) -> pulumi.Input[str]:
         """A project's own role is known in that project alone: in a shared VPC's it is Google's."""

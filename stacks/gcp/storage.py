@@ -38,13 +38,16 @@ class StorageArgs:
 
 
 class Storage(pulumi.ComponentResource):
-    """`mounts` are the lines of everybody's fstab, those of the head's own folders first."""
+    """`mounts` are the lines of everybody's fstab, those of the head's own folders first; `made` is type → names of what
+    was made for the run.
+    """
 
     def __init__(self, name: str, args: StorageArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("burst:gcp:Storage", name, None, opts)
         self._args, self._design = args, args.design
         self._below = pulumi.ResourceOptions(parent=self)
         self._peering: list[pulumi.Resource] | None = None
+        self.made: dict[str, list[str]] = {"managed-nfs": [], "lustre": [], "bucket": []}
         own = set(served(args.design))
         mounts = [pulumi.Output.from_input(Mount(folder, f"{SITE.controller}:{folder}")) for folder in served(args.design)]
         mounts += [self._mount(f"fs{i}", fs) for i, fs in enumerate(args.design.filesystems) if fs.mount not in own]
@@ -71,7 +74,7 @@ class Storage(pulumi.ComponentResource):
         shared = network.project != self._args.where.project
         made = gcp.filestore.Instance(
             part,
-            name=named(self._design, part),
+            name=self._named(part, fs),
             description=described(self._design),
             labels=tags(self._design),
             location=self._args.where.zone,
@@ -103,7 +106,7 @@ class Storage(pulumi.ComponentResource):
             raise pulumi.RunError(f"{fs.mount}: Managed Lustre has sizes of 9000 GiB and its multiples, not {size} GiB")
         made = gcp.lustre.Instance(
             part,
-            instance_id=named(self._design, part),
+            instance_id=self._named(part, fs),
             description=described(self._design),
             labels=tags(self._design),
             location=self._args.where.zone,
@@ -149,17 +152,19 @@ class Storage(pulumi.ComponentResource):
         return [connection]
 
     def _bucket(self, part: str, fs: Filesystem) -> pulumi.Output[str]:
-        bucket = pulumi.Output.from_input(fs.id.removeprefix("gs://").strip("/")) if fs.id else self._made_bucket(part)
+        bucket = pulumi.Output.from_input(fs.id.removeprefix("gs://").strip("/")) if fs.id else self._made_bucket(part, fs)
+        if not fs.id:
+            self._args.identity.ends(part, bucket)
         for i, member in enumerate(self._args.identity.made):
             gcp.storage.BucketIAMMember(
                 f"{part}-{i}", bucket=bucket, role="roles/storage.objectUser", member=member, opts=self._below
             )
         return bucket
 
-    def _made_bucket(self, part: str) -> pulumi.Output[str]:
+    def _made_bucket(self, part: str, fs: Filesystem) -> pulumi.Output[str]:
         return gcp.storage.Bucket(
             part,
-            name=named(self._design, part),
+            name=self._named(part, fs),
             labels=tags(self._design),
             location=self._args.where.region,
             force_destroy=True,
@@ -169,6 +174,11 @@ class Storage(pulumi.ComponentResource):
             soft_delete_policy=gcp.storage.BucketSoftDeletePolicyArgs(retention_duration_seconds=0),
             opts=self._below,
         ).name
+
+    def _named(self, part: str, fs: Filesystem) -> str:
+        """What it is called, remembered for who ends the run."""
+        self.made[fs.type].append(named(self._design, part))
+        return self.made[fs.type][-1]
 
     def _known(self, identity: str) -> pulumi.Output[str] | None:
         """An id that says itself what is mounted: HOST:/EXPORT, ADDRESS@tcp:/NAME."""

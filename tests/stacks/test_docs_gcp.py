@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -23,8 +24,9 @@ from provisioner.launch import gcp
 from provisioner.targets.gcp import checks, kinds
 from provisioner.targets.gcp.target import GcpPlace
 from tests.stacks import watching
-from tests.stacks.gcp import CLOUD, permitted, short
+from tests.stacks.gcp import CLOUD, permitted, short, written
 from tests.stacks.gcp_answers import EXISTING, PLAIN, TEXT
+from tests.stacks.gcp_ending import ended, one_of_each
 from tests.stacks.gcp_permissions import ACTING, FUNCTIONS, MADE, METHODS, OF_MADE, TUNNEL
 from tests.stacks.programs import Stack
 
@@ -82,7 +84,13 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[watc
         google.answers["cloudresourcemanager.projects.testIamPermissions"] = (200, {})
         _launches(google, session)
         _target(google, session, tmp_path_factory.mktemp("gcp"))
-        return set(google.calls), session.come_by
+        asked = set(google.calls)
+        # What only the head calls is among its own rights (tests/stacks/gcp.py, `calls`).
+        (head,) = made(TEXT).of("compute/instance:Instance")
+        told = json.loads(written(head)["/opt/burst/end.json"])
+        one_of_each(google, told, RUN)
+        assert ended(told, session)
+        return asked, session.come_by
 
 
 def _launches(google: Google, session: gcp.Session) -> None:
@@ -147,7 +155,10 @@ def complaints(role: str, page: str, methods: set[str], stacks: list[Stack]) -> 
     wrong += [f"{kind}: billed?" for kind, cells in rows(page).items() if (cells[1] != "no") != (kind in billed)]
     head = page.partition("## What the head may do")[2].partition("\n## ")[0]
     allowed = {permission for stack in stacks for permission in permitted(stack)}
-    wrong += [f"the head: {permission}" for permission in sorted(allowed ^ set(re.findall(r"`(compute\.\w+\.\w+)`", head)))]
+    wrong += [
+        f"the head: {permission}"
+        for permission in sorted(allowed ^ set(re.findall(r"`((?:compute|file|lustre|storage)\.\w+\.\w+)`", head)))
+    ]
     return wrong
 
 
@@ -157,7 +168,8 @@ def test_the_role_and_the_page_are_the_programs(called: tuple[set[str], Any]) ->
 
 
 def test_every_call_was_come_by(called: tuple[Any, set[watching.Site]]) -> None:
-    modules = [ROOT / "provisioner/launch/gcp.py", *sorted((ROOT / "provisioner/targets/gcp").glob("*.py"))]
+    own = [ROOT / "provisioner/launch/gcp.py", ROOT / "provisioner/alone/end_gcp.py"]
+    modules = [*own, *sorted((ROOT / "provisioner/targets/gcp").glob("*.py"))]
     assert watching.missed(modules, {"call", "pages"}, called[1]) == []
     assert len(watching.missed(modules, {"call", "pages"}, set())) > 20
 
@@ -179,6 +191,8 @@ def test_every_call_was_come_by(called: tuple[Any, set[watching.Site]]) -> None:
         ("page", "| `compute/route:Route`", "| `compute/route:Rout`", "compute/route:Rout is made by no program"),
         ("page", "`managed-nfs` | yes, by its size", "`managed-nfs` | no", "filestore/instance:Instance: billed?"),
         ("page", "`compute.instances.setTags`", "", "the head: compute.instances.setTags"),
+        ("page", "`lustre.instances.delete`", "`lustre.instances.list`", "the head: lustre.instances.delete"),
+        ("page", "`storage.buckets.delete`", "", "the head: storage.buckets.delete"),
     ],
 )
 def test_what_is_wrong_is_told(called: tuple[set[str], Any], where: str, right: str, wrong: str, words: str) -> None:

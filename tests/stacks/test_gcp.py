@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 import google_apis
 import pulumi
 import pytest
-import yaml
 from google_fake import PROJECT
 from making import design
 
 from tests.stacks import gcp_answers
-from tests.stacks.gcp import CLOUD, plain
+from tests.stacks.contract import mutated
+from tests.stacks.gcp import CLOUD
+from tests.stacks.gcp import written as told
 from tests.stacks.gcp_answers import EXISTING, PLAIN, TEXT, ZONE
 from tests.stacks.programs import Made, Stack
 
@@ -28,13 +28,6 @@ def run(text: str, **more: str) -> Stack:
 
 def named(stack: Stack, name: str) -> Made:
     return next(made for made in stack.resources if made.name == name)
-
-
-def told(made: Made) -> dict[str, str]:
-    """path → content, of what a machine writes."""
-    data = plain(plain(made.inputs["metadata"])["user-data"])
-    config = yaml.safe_load(gzip.decompress(base64.b64decode(data)))
-    return {item["path"]: item["content"] for item in config["write_files"]}
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +45,72 @@ def test_the_head_is_told_how_nodes_are_made(everything: Stack) -> None:
     assert "/opt/burst/launch.json" not in compute
     assert "10.0.0.2" in compute["/etc/hosts"]
     assert "3142" in compute["/etc/apt/apt.conf.d/98burst-cache"]
+
+
+def test_the_head_is_told_how_its_run_ends(everything: Stack) -> None:
+    files = told(named(everything, "head"))
+    assert json.loads(files["/opt/burst/end.json"]) == {
+        "project": PROJECT,
+        "zone": ZONE,
+        "run": "test-abc234",
+        "nodes": {"mpi": 2, "gpu": 2, "login": 1},
+        "filestore": ["test-abc234-fs1"],
+        "lustre": ["test-abc234-fs2"],
+        "buckets": ["test-abc234-fs3"],
+    }
+    assert "class Ending" in files["/opt/burst/launch/end_gcp.py"]
+    assert "/opt/burst/end.json" not in told(named(everything, "gpu-0-spot"))
+
+
+def test_what_is_given_by_id_is_not_the_heads_to_end() -> None:
+    stack = run(EXISTING)
+    ending = json.loads(told(named(stack, "head"))["/opt/burst/end.json"])
+    assert (ending["filestore"], ending["lustre"], ending["buckets"]) == ([], [], [])
+    own = run(EXISTING.replace("identity: hpc@p-1.iam.gserviceaccount.com\n", ""))
+    allowed = {permission for made in own.of("IAMCustomRole") for permission in made.inputs["permissions"]}
+    assert not {permission for permission in allowed if permission.startswith(("file.", "lustre.", "storage."))}
+
+
+def test_a_head_that_can_end_its_run_is_ended_later_by_google() -> None:
+    """Without an identity it goes as nodes do; with anybody's it may have the right, and if not, Google ends it."""
+    at = {text: named(run(text), "head").inputs["scheduling"]["terminationTime"] for text in (ONE % "", EXISTING)}
+    alone = run(ONE % ", identity: none")
+    assert named(alone, "head").inputs["scheduling"]["terminationTime"] == "2027-01-15T07:59:00Z"
+    assert set(at.values()) == {"2027-01-15T08:19:00Z"}
+    assert "/opt/burst/end.json" not in told(named(alone, "head"))
+
+
+@pytest.mark.parametrize(
+    ("rule", "mutation", "complaint"),
+    [
+        ("calls", ("identity.py", '    "compute.disks.delete",\n', ""), "compute.disks.delete is called for"),
+        ("calls", ("identity.py", '"storage.buckets.delete", ', ""), "storage.buckets.delete is called for"),
+        ("calls", ("identity.py", '"lustre.instances.get", ', ""), "lustre.instances.get is called for"),
+        ("calls", ("identity.py", '"file.instances.get"', '"file.instances.get", "file.backups.delete"'), "never called for"),
+        ("calls", ("head.py", '"buckets": list(made["bucket"])', '"buckets": []'), "storage.buckets.delete is allowed and never"),
+        (
+            "actions",
+            (
+                "identity.py",
+                'AROUND = ("',
+                'AROUND = ("file.instances.delete", "lustre.instances.delete", "compute.routers.delete", "',
+            ),
+            "around may compute.routers.delete",
+        ),
+        (
+            "actions",
+            ("identity.py", '-end", bucket=bucket'.replace("\\", ""), '-end", bucket="theirs"'),
+            "fs3-end reaches theirs",
+        ),
+        ("expiry", ("head.py", "BACKSTOP = 1140", "BACKSTOP = 960"), "head ends +960 s"),
+        ("expiry", ("head.py", "BACKSTOP = 1140", "BACKSTOP = 1200"), "head ends +1200 s"),
+        ("expiry", ("head.py", "None if self._args.identity.head is None else BACKSTOP", "None"), "head ends -60 s"),
+    ],
+)
+def test_a_wrong_end_is_complained_of(tmp_path: Path, rule: str, mutation: tuple[str, str, str], complaint: str) -> None:
+    decided = design(TEXT, "gcp")
+    wrong = CLOUD.rules[rule].check(CLOUD.run(decided, mutated(CLOUD.folder, tmp_path, mutation)), decided)
+    assert [each for each in wrong if complaint in each], wrong
 
 
 def test_what_is_tried_in_order(everything: Stack) -> None:

@@ -19,7 +19,7 @@ DOCUMENTS = {
     "cloudresourcemanager.googleapis.com": "cloudresourcemanager.v1",
     "serviceusage.googleapis.com": "serviceusage.v1",
 }
-# Managed Lustre, REST reference: projects.locations.instances list and delete, projects.locations.operations get.
+# Managed Lustre, REST reference: projects.locations.instances list, get and delete, projects.locations.operations get.
 _LUSTRE: dict[str, Any] = {
     "name": "lustre",
     "servicePath": "",
@@ -39,11 +39,16 @@ _LUSTRE: dict[str, Any] = {
                         "filter": {"location": "query", "type": "string"},
                     },
                 },
-                "delete": {
-                    "id": "lustre.projects.locations.instances.delete",
-                    "httpMethod": "DELETE",
-                    "path": "v1/{+name}",
-                    "parameters": {"name": {"location": "path", "pattern": "^projects/[^/]+/locations/[^/]+/instances/[^/]+$"}},
+                **{
+                    verb: {
+                        "id": f"lustre.projects.locations.instances.{verb}",
+                        "httpMethod": http,
+                        "path": "v1/{+name}",
+                        "parameters": {
+                            "name": {"location": "path", "pattern": "^projects/[^/]+/locations/[^/]+/instances/[^/]+$"}
+                        },
+                    }
+                    for verb, http in (("get", "GET"), ("delete", "DELETE"))
                 },
             }
         },

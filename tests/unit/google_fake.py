@@ -16,6 +16,7 @@ import google_apis
 
 PROJECT, ZONE, REGION = "p-1", "us-central1-a", "us-central1"
 _COMPUTE = "compute.googleapis.com/compute/v1"
+_TOKEN = "computeMetadata/v1/instance/service-accounts/default/token"
 Answer = tuple[int, dict[str, Any]]
 
 
@@ -58,6 +59,8 @@ class Google:
     calls: list[str] = field(default_factory=list)
     asked: list[tuple[str, dict[str, list[str]], Any]] = field(default_factory=list)
     endpoint: str = ""
+    # What the machine's own metadata service says when it is asked for a token.
+    token: dict[str, Any] = field(default_factory=dict)
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
     waits: int = 1
     _seen: dict[str, Answer] = field(default_factory=dict)
@@ -243,10 +246,14 @@ def serving(google: Google) -> Iterator[Google]:
         def handle_one(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
-            assert self.headers["Authorization"].startswith("Bearer ")
             url = urllib.parse.urlsplit(self.path)
             path = url.path.lstrip("/")
-            drop, (status, told) = google.answer(self.command, path, urllib.parse.parse_qs(url.query), body)
+            if path == _TOKEN:
+                assert self.headers["Metadata-Flavor"] == "Google"
+                drop, status, told = "", 200, google.token
+            else:
+                assert self.headers["Authorization"].startswith("Bearer ")
+                drop, (status, told) = google.answer(self.command, path, urllib.parse.parse_qs(url.query), body)
             if drop:
                 self.close_connection = True
                 return

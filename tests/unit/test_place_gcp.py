@@ -62,7 +62,8 @@ def whole(google: Google, run: str = RUN) -> None:
     google.put(f"{COMPUTE}/global/addresses/{run}-peered", labels=labels)
     google.put(f"{COMPUTE}/global/instanceTemplates/{run}-cpu-0-spot", description=said)
     google.put(f"{COMPUTE}/regions/{REGION}/resourcePolicies/{run}-cpu", description=said)
-    google.put(f"{COMPUTE}/regions/{REGION}/routers/{run}-nat", description=said)
+    own = f"https://{COMPUTE}/global/networks/{run}-net"
+    google.put(f"{COMPUTE}/regions/{REGION}/routers/{run}-nat", description=said, network=own)
     google.put(f"{COMPUTE}/regions/{REGION}/subnetworks/{run}-net", description=said)
     for name in ("ssh", "internal", "extra"):
         google.put(f"{COMPUTE}/global/firewalls/{run}-{name}", description=said)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
@@ -31,7 +31,7 @@ def remains(session: Session, run: str, intents: Sequence[Intent] = ()) -> tuple
     except gcp.Refused as problem:
         raise refused(session, problem) from problem
     found = {(each.kind, each.id): each for each in told}
-    return tuple(sorted(found.values(), key=lambda resource: (not resource.billed, resource.kind, resource.name)))
+    return tuple(sorted(_with_machines(found.values()), key=lambda resource: (not resource.billed, resource.kind, resource.name)))
 
 
 def named(session: Session, run: str, intents: Sequence[Intent]) -> list[tuple[Listed, dict[str, Any]]]:
@@ -58,11 +58,11 @@ def named(session: Session, run: str, intents: Sequence[Intent]) -> list[tuple[L
 
 
 def _named(session: Session, run: str, intents: Sequence[Intent]) -> list[Resource]:
-    return [_resource(session, *each) for each in named(session, run, intents)]
+    return [_resource(session, kind, thing, _billed(kind, thing, run)) for kind, thing in named(session, run, intents)]
 
 
 def _found(session: Session, kind: Listed, project: str, run: str) -> list[Resource]:
-    return [_resource(session, kind, thing) for thing in listed(kind, session, project, run)]
+    return [_resource(session, kind, thing, _billed(kind, thing, run)) for thing in listed(kind, session, project, run)]
 
 
 def runs(session: Session) -> Iterator[Tagged]:
@@ -115,10 +115,30 @@ def _host(session: Session) -> str:
     return "" if name == session.project else name
 
 
-def _resource(session: Session, kind: Listed, thing: dict[str, Any]) -> Resource:
+def _billed(kind: Listed, thing: dict[str, Any], run: str) -> bool:
+    """Disks and filesystems by their size, also without a machine ("Disk and image pricing"). Of addresses those in the world,
+    used or not ("External IP address pricing"). Cloud NAT by the machines that use it, and its addresses go with the last
+    ("Cloud NAT pricing", "IP addresses and ports"): in a network that is there already anybody's, else the run's own
+    (`_with_machines`).
+    """
+    if kind.name == "address":
+        return bool(thing.get("addressType") == "EXTERNAL")
+    if kind.name == "router":
+        return not str(thing.get("network")).endswith(f"/{run}-net")
+    return kind.billed
+
+
+def _with_machines(found: Iterable[Resource]) -> list[Resource]:
+    """A router of the run's own network costs as long as the run has a machine."""
+    known = list(found)
+    machines = any(each.kind == "instance" for each in known)
+    return [each.model_copy(update={"billed": True}) if machines and each.kind == "router" else each for each in known]
+
+
+def _resource(session: Session, kind: Listed, thing: dict[str, Any], billed: bool) -> Resource:
     url: str = thing["url"]
     name = thing.get("email") or thing["name"].rpartition("/")[2]
-    return Resource(kind=kind.name, id=url, name=name, billed=kind.billed, region=_region(url) or session.region)
+    return Resource(kind=kind.name, id=url, name=name, billed=billed, region=_region(url) or session.region)
 
 
 def _region(url: str) -> str:
