@@ -1,7 +1,8 @@
-"""The run's end with everybody gone: a workflow that deletes the resource group, itself in it, at the expiry.
+"""The run's end with everybody gone, a dead head too: a workflow that deletes the resource group, itself in it, at the expiry.
 
-A machine that switches itself off is still billed on Azure, and a machine model has no time of its end. A consumption Logic
-App costs nothing until it runs. It starts at the expiry and again every quarter of an hour, until there is no group left.
+The head does the same at the same time (alone/end_azure.py), and sooner where nobody uses the cluster any more. A machine that
+switches itself off is still billed on Azure, and a machine model has no time of its end. A consumption Logic App costs nothing
+until it runs. It starts at the expiry and again every quarter of an hour, until there is no group left.
 """
 
 from __future__ import annotations
@@ -11,14 +12,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pulumi
-from identity import Identity, role
+from identity import GROUP, Identity, role
 from pulumi_azure_native import logic
 from scope import Scope
 
 _SCHEMA = "https://schema.management.azure.com/providers/Microsoft.Logic/schemas/2016-06-01/workflowdefinition.json#"  # its name
 _MANAGEMENT = "https://management.azure.com"
-# "To delete a resource group, you need access to the delete action for it" (Azure Resource Manager, "Delete resources").
-_DELETE = ("Microsoft.Resources/subscriptions/resourceGroups/delete", "Microsoft.Resources/subscriptions/resourceGroups/read")
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Expiry(pulumi.ComponentResource):
             )
             if given is None:
                 principal = workflow.identity.apply(lambda who: str(who.principal_id) if who else "")
-                role(scope, "expiry", _DELETE, scope.group_id, scope.group_id, principal, self)
+                role(scope, "expiry", GROUP, scope.group_id, scope.group_id, principal, self)
         self.register_outputs({})
 
 

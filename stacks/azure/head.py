@@ -132,7 +132,14 @@ class Head(pulumi.ComponentResource):
         roles: tuple[Role, ...] = ("compute", "login") if args.given.first and args.scope.design.login else ("compute",)
         nodes = {f"/opt/burst/{role}": machines.text(args.given, role, seam=self.seam, address=private) for role in roles}
         files: pulumi.Output[dict[str, str]] = pulumi.Output.all(**nodes)
-        seam = pulumi.Output.all(self.seam, args.attempts, files, args.identity.head is not None).apply(_with_launcher)
+        head = args.identity.head
+        ending = {
+            "run": args.scope.design.run.id,
+            "subscription": args.scope.subscription,
+            "group": args.scope.group,
+            "identity": head.client if head else "",
+        }
+        seam = pulumi.Output.all(self.seam, args.attempts, files, ending, head is not None).apply(_with_launcher)
         return machines.text(args.given, "head", seam=seam, address=private)
 
 
@@ -147,12 +154,12 @@ def _seam(given: Given, mounts: Sequence[Mount], compute_range: str) -> Seam:
 
 
 def _with_launcher(told: Sequence[Any]) -> Seam:
-    """What the head is told beyond: nothing of launching where it may not."""
-    seam, attempts, files, allowed = told
+    """What the head is told beyond: nothing of launching, or of ending the run, where it may not."""
+    seam, attempts, files, ending, allowed = told
     if not allowed:
         return Seam(**{**vars(seam), "first": False})
     launch: Mapping[str, Any] = {"launcher": "azure", "scontrol": ["scontrol"], "groups": attempts}
-    return Seam(**{**vars(seam), "launcher": Launcher("azure", launch, files)})
+    return Seam(**{**vars(seam), "launcher": Launcher("azure", launch, files, ending)})
 
 
 def _image(args: HeadArgs) -> compute.ImageReferenceArgs:

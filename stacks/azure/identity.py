@@ -1,4 +1,5 @@
-"""What the machines may do: the head makes and ends the machines of its run; whoever mounts a bucket reads and writes it.
+"""What the machines may do: the head makes and ends the machines of its run, and in the end the run; whoever mounts a bucket
+reads and writes it.
 
 Both are managed identities: a token from the machine's metadata, no secret anywhere. A role is assigned at the resource
 group of the run, and at what lies outside of it (an existing subnet, the user's own image) with nothing but the one action
@@ -43,6 +44,10 @@ LOGIN = (
     "Microsoft.Network/publicIPAddresses/read",
     "Microsoft.Network/publicIPAddresses/write",
 )
+# What alone/end_azure.py calls: the run's group, itself in it, and where that is refused its machines one by one ("To delete a
+# resource group, you need access to the delete action for it": Azure Resource Manager, "Delete resources").
+GROUP = ("Microsoft.Resources/subscriptions/resourceGroups/delete", "Microsoft.Resources/subscriptions/resourceGroups/read")
+END = (*GROUP, "Microsoft.Compute/virtualMachines/deallocate/action")
 _JOIN = ("Microsoft.Network/virtualNetworks/subnets/join/action",)
 _IMAGE = ("Microsoft.Compute/images/read", "Microsoft.Compute/galleries/images/versions/read")
 # "Azure built-in roles for Storage": Storage Blob Data Contributor.
@@ -104,7 +109,7 @@ class Identity(pulumi.ComponentResource):
     def _launching(self, head: Managed, args: IdentityArgs) -> None:
         scope = args.scope
         public = args.first and scope.design.login is not None and scope.design.network.access == "public"
-        role(scope, "head", (*LAUNCH, *(LOGIN if public else ())), scope.group_id, scope.group_id, head.principal, self)
+        role(scope, "head", (*LAUNCH, *END, *(LOGIN if public else ())), scope.group_id, scope.group_id, head.principal, self)
         if args.subnet is not None:
             role(scope, "subnet", _JOIN, args.subnet.apply(group_of), args.subnet, head.principal, self)
         for i, image in enumerate(args.images, 1):

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 from collections.abc import Iterator
 from typing import Any
+
+from ruamel.yaml import YAML
 
 from tests.stacks.programs import Made, Stack
 
@@ -110,3 +114,11 @@ def os_profile(made: Made) -> dict[str, Any]:
     told: dict[str, Any] = made.inputs["osProfile"]
     found: dict[str, Any] = told["value"] if SECRET in told else told
     return found
+
+
+def unpacked(user_data: str | bytes) -> dict[str, Any]:
+    """A machine's user-data as cloud-init reads it; `files` by path."""
+    content = base64.b64decode(user_data) if isinstance(user_data, str) else user_data
+    told = YAML(typ="safe", pure=True).load(gzip.decompress(content).decode())
+    files = {each["path"]: each for each in told["write_files"]}
+    return {**told, "files": files}

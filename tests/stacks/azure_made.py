@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import gzip
 from functools import cache
 from typing import Any
 
 from making import design
-from ruamel.yaml import YAML
 
 from tests.stacks.azure import CLOUD
-from tests.stacks.azure_answers import SUBSCRIPTION, os_profile
+from tests.stacks.azure_answers import SUBSCRIPTION, os_profile, unpacked
 from tests.stacks.programs import Made, Stack
 
 PLAIN = "version: 1\nname: plain\ngroups: {cpu: {instance: Standard_D4s_v5, nodes: 2}}\n"
@@ -26,14 +24,6 @@ def made(text: str, **more: str) -> Stack:
 def only(stack: Stack, kind: str) -> Made:
     (found,) = stack.of(f":{kind}")
     return found
-
-
-def unpacked(user_data: str | bytes) -> dict[str, Any]:
-    """A machine's user-data as cloud-init reads it; `files` by path."""
-    content = base64.b64decode(user_data) if isinstance(user_data, str) else user_data
-    told = YAML(typ="safe", pure=True).load(gzip.decompress(content).decode())
-    files = {each["path"]: each for each in told["write_files"]}
-    return {**told, "files": files}
 
 
 def head(stack: Stack) -> dict[str, Any]:

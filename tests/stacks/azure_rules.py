@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import json
+import unittest.mock
 from datetime import UTC, datetime
 from typing import Any
 
+import azure_api
+from azure_api import always, refusal
+from making import Still
+
+from provisioner.alone import end_azure
 from provisioner.design.model import Design
 from provisioner.launch import azure as launcher
 from provisioner.stack.identity import described, tags
+from tests.stacks.azure_actions import action
 from tests.stacks.azure_answers import (
     IDENTITY,
     SECRET,
@@ -21,6 +28,7 @@ from tests.stacks.azure_answers import (
     name_of,
     os_profile,
     templates,
+    unpacked,
 )
 from tests.stacks.programs import CALLER, KEYS, Made, Stack
 
@@ -211,12 +219,32 @@ def called(template: dict[str, Any]) -> set[str]:
     )
 
 
+def called_at_the_end(told: dict[str, Any]) -> set[str]:
+    """The actions behind the calls of the run's end, where the group may go, and where it and one machine may not."""
+    found: set[str] = set()
+    for trouble in (None, always(refusal(409, "ScopeLocked"), "DELETE", "resourceGroups/")):
+        with azure_api.serving() as azure, unittest.mock.patch.object(end_azure, "time", Still()):
+            azure.group, azure.machines = "Succeeded", {f"{told['run']}-{name}": {} for name in ("head", "cpu-1")}
+            azure.troubles = [trouble] if trouble else []
+            session = launcher.Session(lambda: "token", azure.url, sleep=lambda seconds: None)
+            end_azure.Ending(told, session, launcher).all()
+            found |= {action(method, path) for method, path, _ in azure.asked}
+            assert azure.wrong == []
+    return found
+
+
 def calls(stack: Stack, design: Design) -> list[str]:
     head = next(made for made in stack.of(":UserAssignedIdentity") if made.name == "head-identity")
     group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{design.run.id}"
     may = {action for _, granted, at in _assigned(stack, head) if at == group for action in granted}
-    wanted = {action for _, _, told in templates(stack, login=False) for action in called(told)}
-    return [f"the head calls {action}, and may not" for action in sorted(wanted - may)]
+    wanted = {each for _, _, told in templates(stack, login=False) for each in called(told)}
+    files = unpacked(os_profile(stack.of(":VirtualMachine")[0])["customData"])["files"]
+    ends = called_at_the_end(json.loads(files["/opt/burst/end.json"]["content"]))
+    # Azure does not tell capital letters from small ones.
+    may, wanted, ends = ({each.lower() for each in some} for some in (may, wanted, ends))
+    idle = {each for each in may - ends if "resourcegroups/" in each or each.endswith("/deallocate/action")}
+    found = [f"the head calls {each}, and may not" for each in sorted((wanted | ends) - may)]
+    return [*found, *(f"the head may {each}, and never calls it" for each in sorted(idle))]
 
 
 def size(stack: Stack, design: Design) -> list[str]:

@@ -19,9 +19,10 @@ from provisioner.targets.azure import listing, reaping
 from provisioner.targets.azure.session import Caller
 from provisioner.targets.cloud import target
 from provisioner.targets.cloud.layout import Layout
-from tests.stacks.azure import EXISTING, TEXT
-from tests.stacks.azure_answers import SUBSCRIPTION, name_of, os_profile, templates
-from tests.stacks.azure_made import GROUP, PLAIN, head, made, only, phases, unpacked
+from tests.stacks.azure import CLOUD, EXISTING, TEXT
+from tests.stacks.azure_answers import SUBSCRIPTION, name_of, os_profile, templates, unpacked
+from tests.stacks.azure_made import GROUP, PLAIN, head, made, only, phases
+from tests.stacks.contract import mutated
 from tests.stacks.programs import KEYS
 
 # --- what machines are told -------------------------------------------------------------------------------------------
@@ -42,6 +43,35 @@ def test_the_head_knows_how_to_launch() -> None:
     assert "first" in phases(told)
     assert "/opt/burst/launch/azure.py" in told["files"]
     assert "first" not in phases(head(made(TEXT)))
+
+
+def test_the_head_knows_how_its_run_ends() -> None:
+    files = head(made(TEXT))["files"]
+    told = json.loads(files["/opt/burst/end.json"]["content"])
+    assert (
+        told.pop("identity") == json.loads(files["/opt/burst/launch.json"]["content"])["groups"]["cpu"][0]["template"]["identity"]
+    )
+    assert told == {"run": "test-abc234", "subscription": SUBSCRIPTION, "group": "test-abc234"}
+    assert "class Ending" in files["/opt/burst/launch/end_azure.py"]["content"]
+    assert "/opt/burst/end.json" in head(made(EXISTING))["files"]
+    assert "/opt/burst/end.json" not in head(made(f"{PLAIN}identity: none\n"))["files"]
+
+
+@pytest.mark.parametrize(
+    ("mutation", "complaint"),
+    [
+        (("identity.py", "deallocate/action", "powerOff/action"), "deallocate/action, and may not"),
+        (("identity.py", "END = (*GROUP, ", "END = ("), "resourcegroups/delete, and may not"),
+        (
+            ("identity.py", "END = (*GROUP, ", 'END = (*GROUP, "Microsoft.Resources/subscriptions/resourceGroups/write", '),
+            "never calls it",
+        ),
+    ],
+)
+def test_a_role_that_cannot_end_its_run_is_complained_of(tmp_path: Path, mutation: tuple[str, str, str], complaint: str) -> None:
+    decided = design(TEXT, "azure")
+    wrong = CLOUD.rules["calls"].check(CLOUD.run(decided, mutated(CLOUD.folder, tmp_path, mutation)), decided)
+    assert [each for each in wrong if complaint in each], wrong
 
 
 def test_the_head_launches_login_nodes_where_no_client_does() -> None:

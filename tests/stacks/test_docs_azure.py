@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import unittest.mock
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,10 @@ from typing import Any
 import azure_api
 import pytest
 from azure_api import GROUP, MACHINES, SUBSCRIPTION, Azure, Said
-from making import design, inventory
+from making import Still, design, inventory
 
 import provisioner
+from provisioner.alone import end_azure
 from provisioner.launch import azure as launcher
 from provisioner.stack.identity import described, tags
 from provisioner.targets.azure import session
@@ -87,7 +89,10 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[tuple[str, str
             place.preflight(caller, design(text, "azure"))
         _results(azure, place, caller)
         _run(azure, caller, folder)
-        return {(method, path) for method, path, _ in azure.asked if path.startswith("/subscriptions/")}, caller.come_by
+        asked = {(method, path) for method, path, _ in azure.asked if path.startswith("/subscriptions/")}
+        # What only the head calls is among its own rights (tests/stacks/azure_rules.py, `calls`).
+        _end(azure, caller)
+        return asked, caller.come_by
 
 
 def _results(azure: Azure, place: AzurePlace, caller: Caller) -> None:
@@ -129,6 +134,15 @@ def _run(azure: Azure, caller: Caller, folder: Path) -> None:
     azure.pages[f"{SUB}/operationresults/1"] = {}
     azure.troubles.append(lambda method, path: begun if (method, path) == ("DELETE", GROUP) else None)
     assert place.reap(caller, left) == ()
+
+
+def _end(azure: Azure, caller: Caller) -> None:
+    azure.group, azure.machines = "Succeeded", {f"{RUN}-head": {}, f"{RUN}-cpu-1": {}}
+    azure.troubles.append(azure_api.always(azure_api.refusal(409, "ScopeLocked"), "DELETE", "/virtualMachines/"))
+    azure.stays = True
+    told = {"run": RUN, "subscription": SUBSCRIPTION, "group": RUN, "identity": "client"}
+    with unittest.mock.patch.object(end_azure, "time", Still()):
+        assert not end_azure.Ending(told, caller, launcher).all()
 
 
 def needed(stack: Stack) -> set[str]:
@@ -184,7 +198,8 @@ def test_the_role_and_the_page_are_the_programs(called: tuple[Any, Any]) -> None
 
 
 def test_every_call_was_come_by(called: tuple[Any, set[watching.Site]]) -> None:
-    modules = [ROOT / "provisioner/launch/azure.py", *sorted((ROOT / "provisioner/targets/azure").glob("*.py"))]
+    own = [ROOT / "provisioner/launch/azure.py", ROOT / "provisioner/alone/end_azure.py"]
+    modules = [*own, *sorted((ROOT / "provisioner/targets/azure").glob("*.py"))]
     assert watching.missed(modules, {"call", "listed"}, called[1]) == []
     assert len(watching.missed(modules, {"call", "listed"}, set())) > 15
 
@@ -206,6 +221,12 @@ def test_every_call_was_come_by(called: tuple[Any, set[watching.Site]]) -> None:
         ("page", "| `logic:Workflow`", "| `logic:Workflows`", "logic:Workflows is made by no program"),
         ("page", "`managed-nfs` | by its size", "`managed-nfs` | no", "storage:FileShare: billed?"),
         ("page", "`Microsoft.Compute/disks/delete`", "", "the head: Microsoft.Compute/disks/delete"),
+        (
+            "page",
+            "`Microsoft.Compute/virtualMachines/deallocate/action`",
+            "",
+            "the head: Microsoft.Compute/virtualMachines/deallocate/action",
+        ),
     ],
 )
 def test_what_is_wrong_is_told(called: tuple[Any, Any], where: str, right: str, wrong: str, words: str) -> None:

@@ -68,7 +68,10 @@ def always(said: Said, method: str = "", path: str = "") -> Trouble:
 
 
 class Azure(ThreadingHTTPServer):
-    """`machines` by name; `fails` machine → the error with which its making ends; `pages` path → what a GET answers."""
+    """`machines` by name; `fails` machine → the error with which its making ends; `pages` path → what a GET answers.
+
+    `group` is the state of the run's resource group, "" where no test asks for it; `stays` is whether its deletion fails.
+    """
 
     daemon_threads = True
 
@@ -83,6 +86,9 @@ class Azure(ThreadingHTTPServer):
         self.wrong: list[str] = []
         self.operations: dict[str, Any] = {}
         self.looks = 1
+        self.group = ""
+        self.stays = False
+        self.deallocated: list[str] = []
         self.page = 1000
         self.most = 0
         self.lock = threading.Lock()
@@ -111,6 +117,8 @@ class Azure(ThreadingHTTPServer):
             return self._answer(method, path, query, body)
 
     def _answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Said:
+        if path == GROUP and self.group:
+            return self._whole(method, query)
         if path in self.pages:
             if method == "DELETE":
                 del self.pages[path]
@@ -123,7 +131,30 @@ class Azure(ThreadingHTTPServer):
             return self._listed([self._interface(name) for name in sorted(self.machines)], path, query)
         if (found := re.fullmatch(f"{re.escape(MACHINES)}/([A-Za-z0-9-]+)", path)) is not None:
             return {"PUT": self._put, "DELETE": self._delete, "GET": self._get}[method](found.group(1), body)
+        if method == "POST" and (found := re.fullmatch(f"{re.escape(MACHINES)}/([A-Za-z0-9-]+)/deallocate", path)) is not None:
+            self.deallocated.append(found.group(1))
+            return Said(202, None, self._begun(None))
         return refusal(404, "ResourceNotFound", path)
+
+    def _whole(self, method: str, query: dict[str, list[str]]) -> Said:
+        """ "Resource Groups - Delete" and "- Get"."""
+        if query.get("api-version") != ["2021-04-01"]:
+            self.wrong.append(f"{method} {GROUP}: {query}")
+        if self.group == "gone":
+            return refusal(404, "ResourceGroupNotFound")
+        if method == "DELETE":
+            if query.get("forceDeletionTypes") != ["Microsoft.Compute/virtualMachines"]:
+                self.wrong.append(f"DELETE {GROUP}: {query}")
+            self.group = "Deleting"
+            return Said(202, None, {"Location": f"{self.url}/subscriptions/{SUBSCRIPTION}/operationresults/1"})
+        if self.group == "Deleting":
+            self.looks -= 1
+            if self.looks < 0:
+                self.group = "Succeeded" if self.stays else "gone"
+            if self.group == "gone":
+                self.machines.clear()
+                return refusal(404, "ResourceGroupNotFound")
+        return Said(200, {"id": GROUP, "name": "test-abc234", "properties": {"provisioningState": self.group}})
 
     def _listed(self, items: list[dict[str, Any]], path: str, query: dict[str, list[str]]) -> Said:
         begin = int(query.get("skip", ["0"])[0])

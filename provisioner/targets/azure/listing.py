@@ -26,7 +26,11 @@ GROUP, DEFINITION, ASSIGNMENT = (
     "Microsoft.Authorization/roleAssignments",
 )
 
-# Types that cost nothing while they lie there; of any other it is taken that they do.
+# Types that cost nothing while they lie there; of any other it is taken that they do. By the pricing pages: "Virtual Network"
+# (networks, interfaces, security groups, routes), "Logic Apps" (consumption: by its runs), "Virtual Machines" (sets and
+# placement groups are not priced). Billed as long as they exist, used or not: machines that are not deallocated, disks, public
+# addresses of SKU Standard ("IP Addresses": static), NAT gateways ("Azure NAT Gateway": resource hours), Bastion ("Azure
+# Bastion": from its deployment), storage and Lustre by their sizes.
 _FREE = {
     "microsoft.compute/availabilitysets",
     "microsoft.compute/proximityplacementgroups",
