@@ -224,8 +224,11 @@ def _insert(session: Session, template: Template, machines: Sequence[str]) -> No
         raise _worst(_causes(session, template, done, problems))
 
 
-def wait(session: Session, operation: dict[str, Any], patience: float = _PATIENCE) -> dict[str, Any]:
-    """A Compute Engine operation once it is done, failed or not. Raises Refused (TRANSIENT) after so many seconds."""
+def wait(session: Session, operation: dict[str, Any], patience: float | None = None) -> dict[str, Any]:
+    """A Compute Engine operation once it is done, failed or not. Raises Refused (TRANSIENT) after so many seconds, by default
+    twenty minutes.
+    """
+    patience = _PATIENCE if patience is None else patience
     until = time.monotonic() + patience
     while operation.get("status") != "DONE":
         if time.monotonic() > until:

@@ -75,7 +75,9 @@ def _filesystem(part: str, fs: Filesystem, created: bool) -> Iterator[Step]:
         if fs.id is None:
             yield Step(f"{name}: bucket", "bucket", (), (f"storage/bucket:{part}",))
         if created:
-            yield Step(f"{name}: bucket's roles", "member", (f"{name}: bucket", ACCOUNTS), (f"storage/bucketIAMMember:{part}-*",))
+            # The head ends what was made, by a role of its own.
+            waits = (f"{name}: bucket", ACCOUNTS, *((ROLES,) if fs.id is None else ()))
+            yield Step(f"{name}: bucket's roles", "member", waits, (f"storage/bucketIAMMember:{part}-*",))
 
 
 def needs(design: Design) -> tuple[str, ...]:
