@@ -162,23 +162,29 @@ MEASURED = {
 
 
 def nothing_left_page() -> str:
-    """Its text, and a table for each part of what was measured."""
+    """Its text, and a table for each part of what was measured. What differs only after " | " is one row."""
     rows = json.loads((DOCS / "nothing-left.json").read_text())
     text = (DOCS / "nothing-left.in.md").read_text().rstrip() + "\n"
     for key, (title, tests) in MEASURED.items():
-        some = [each for each in rows if each["part"] == key]
-        cells = [
-            [each["where"], each["what"], *(_number(each[name]) for name in ("cases", "left", "others", "lost"))] for each in some
-        ]
-        head = (
-            row("where", "what was done", "cases", "left", "of other runs gone", "outputs lost") + "|---|---|---|---|---|---|\n"
-        )
-        text += f"\n### {title}\n\n{tests}\n\n{head}{''.join(row(*each) for each in cells)}" if some else ""
+        grouped: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for each in (each for each in rows if each["part"] == key):
+            grouped.setdefault((each["where"], each["what"].partition(" | ")[0]), []).append(each)
+        if grouped:
+            head = (
+                row("where", "what was done", "cases", "left", "of other runs gone", "outputs lost")
+                + "|---|---|---|---|---|---|\n"
+            )
+            cells = [
+                row(*names, *(_sum(some, name) for name in ("cases", "left", "others", "lost")))
+                for names, some in grouped.items()
+            ]
+            text += f"\n### {title}\n\n{tests}\n\n{head}{''.join(cells)}"
     return text
 
 
-def _number(value: int | None) -> str:
-    return "not looked at" if value is None else str(value)
+def _sum(rows: list[dict[str, Any]], name: str) -> str:
+    numbers = [each[name] for each in rows]
+    return "not looked at" if None in numbers else str(sum(numbers))
 
 
 def stacks_page() -> str:

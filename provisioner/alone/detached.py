@@ -12,9 +12,8 @@ states, outcome, and of provisioner.launch what asks for tokens) and told.json:
     jobs                [{name, slurm_id, folder, outputs: [{path, optional}]}]
     receipt             the client's, as far as it knew
 
-In the bucket, below PREFIX/RUN: JOB/… as they were in the job's folder, JOB.json once all of those are there ({result,
-files: {path: {bytes, sha256, mode}}, findings}), begun.json, status.json whenever something
-changed, and last of all receipt.json.
+In the bucket, below PREFIX/RUN: JOB/… as they were in the job's folder, JOB.json once all of those are there ({result, files:
+{path: {bytes, sha256, mode}}, findings}), begun.json, status.json at each change, and last of all receipt.json.
 """
 
 from __future__ import annotations
@@ -37,14 +36,13 @@ _KILL = 60.0
 _MOST_RESTARTS = 5
 # slurmctld is silent while it restarts; one that is for so long has gone, and what there is is brought.
 _DEAF = 600.0
-# What could not be put is put again: rights may have been given meanwhile. Until the expiry nothing is thrown away.
-_AGAIN = 60.0
-# Between two tries of a role that was just granted, and may not count everywhere yet.
-_PAUSE = 10.0
+# What could not be put is put again: rights may have been given meanwhile. Until the expiry nothing is thrown away. The pause
+# is for a role that was just granted, and may not count everywhere yet.
+_AGAIN, _PAUSE = 60.0, 10.0
 _AT_ONCE = 4
 _ENVIRONMENT = {"TZ": "UTC", "SLURM_TIME_FORMAT": "standard"}
 # Where `burst status` reads how far it has come.
-STATUS = "/run/burst-detached.json"
+STATUS, STOP = "/run/burst-detached.json", ".stop"
 
 Call = Callable[[Sequence[str]], str]
 
@@ -80,7 +78,8 @@ class Work:
         self._store, self._call, self._clock = store, call, clock
         self._outcome = beside("outcome")
         self.done: dict[str, dict[str, Any]] = _read(self._memory).get("done", {})
-        self.expired: bool = _read(self._memory).get("expired", False)
+        # What ended it before its jobs were over.
+        self.expired: str = _read(self._memory).get("expired", "")
         self._tasks: dict[str, tuple[Any, ...]] = {}
         self._heard = clock.time()
         self._under_way: dict[str, Future[dict[str, Any]]] = {}
@@ -92,8 +91,8 @@ class Work:
         """Look once, and do what there is to do; whether everything is in the bucket."""
         self._look()
         now = self._clock.time()
-        if now >= self.told["deadline"] and not self.expired:
-            self.expired = True
+        if now >= self._deadline() and not self.expired:
+            self.expired = _read(self._status + STOP).get("why", "limits.ttl")
             self._remember()
             self._try("scancel", *(str(job["slurm_id"]) for job in self.told["jobs"] if not self._over(job)))
         self._release()
@@ -107,6 +106,10 @@ class Work:
                 self._take(name, self._under_way.pop(name))
         self._tell()
         return len(self.done) == len(self.told["jobs"])
+
+    def _deadline(self) -> float:
+        told = float(self.told["deadline"])
+        return min(told, _read(self._status + STOP).get("at", told))
 
     def _look(self) -> None:
         try:
@@ -124,7 +127,7 @@ class Work:
     def _over(self, job: dict[str, Any]) -> bool:
         """Whether it has ended, or nobody waits for its end any longer."""
         tasks, now = self._tasks.get(job["name"], ()), self._clock.time()
-        late = self.expired and now >= self.told["deadline"] + _KILL
+        late = self.expired and now >= self._deadline() + _KILL
         return bool(tasks and all(task.over for task in tasks)) or late or now - self._heard > _DEAF
 
     def _release(self) -> None:
@@ -252,8 +255,8 @@ class Work:
         jobs = {**receipt["jobs"], **{name: brought["result"] for name, brought in self.done.items()}}
         findings = [*receipt["findings"], *(each for brought in self.done.values() for each in brought["findings"])]
         if self.expired:
-            said = "the cluster's life ended before its jobs: they were cancelled"
-            findings.append(finding("warning", "expired", said, "raise limits.ttl"))
+            said = f"the cluster's life ended before its jobs, which were cancelled: {self.expired}"
+            findings.append(finding("warning", "expired", said, f"raise {self.expired.partition(':')[0]}"))
         code = self._outcome.exit_code(jobs.values(), findings)
         said = "it ended by itself: nobody has asked yet what is left of it"
         findings.append(finding("info", "unproven", said, f"burst fetch {self.told['run']}"))

@@ -7,7 +7,9 @@ TOLD: `expires` (epoch seconds); `unused` (seconds, or null) and `budget` (USD, 
 of one node, by group; `margin`, the seconds that the end itself takes; `squeue` and `sinfo` (command lines) and `env`;
 `finished`, the file in which Slurm notes each job that is over (jobcomp/filetxt); `state`, the file in which this program
 keeps what it knows, and from which everybody may read it; `every`, seconds from one look to the next; `end`, the command
-that ends the run, to which the reason is added.
+that ends the run, to which the reason is added. Where a client has left its jobs to the head (alone/detached.py), `detached`
+is the file that says so, and `collect` the seconds that are kept for bringing outputs away: that is asked for first, by a file
+beside it.
 """
 
 from __future__ import annotations
@@ -110,9 +112,22 @@ class Keeper:
             known["warned"] = True
             self.warn(f"{known['spent']:.2f} of {budget:.2f} USD are spent: the cluster ends itself before all of it is")
         last = known["rate"] * self.told["margin"] / 3600
+        if known["spent"] + last + known["rate"] * self.told.get("collect", 0) / 3600 >= budget:
+            self._hurry(f"limits.cost: {known['spent']:.2f} of {budget:.2f} USD are spent")
         if known["spent"] + last < budget:
             return ""
         return f"limits.cost: {known['spent']:.2f} of {budget:.2f} USD are spent, its end may cost {last:.2f}"
+
+    def _detached(self) -> bool:
+        return os.path.exists(self.told.get("detached", ""))
+
+    def _hurry(self, why: str) -> None:
+        """Have the jobs cancelled and their outputs brought away, where that is the head's to do."""
+        if not self._detached() or os.path.exists(self.told["detached"] + ".stop"):
+            return
+        say(f"the jobs are to end: {why}")
+        with contextlib.suppress(OSError), open(self.told["detached"] + ".stop", "w", encoding="utf-8") as stream:
+            json.dump({"at": self._clocks.wall(), "why": why}, stream)
 
     def _nodes(self, before: dict[str, int]) -> dict[str, int]:
         """How many nodes of each group are there: sinfo(1) marks those that are powered down with `~`."""
@@ -138,6 +153,8 @@ class Keeper:
     def _used(self) -> str:
         """Who uses it; "" where nobody does."""
         finished, self.known["finished"] = self.known["finished"], self._finished()
+        if self._detached():
+            return "its results are on their way"
         if self.somebody():
             return "somebody is logged in"
         queued = self._ask([*self.told["squeue"], "--noheader", "--all", "--format=%A"])

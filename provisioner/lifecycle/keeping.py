@@ -12,6 +12,7 @@ from typing import Any
 
 from provisioner import clock
 from provisioner.alone import keeper
+from provisioner.alone.detached import STATUS
 from provisioner.design.bill import rates
 from provisioner.design.model import Design
 from provisioner.executor.process import CommandFailed
@@ -92,6 +93,8 @@ def instructions(design: Design, spent: float) -> dict[str, Any]:
         "finished": f"{Site.logs}/jobcomp",
         "state": _STATE,
         "every": _EVERY,
+        "detached": STATUS,
+        "collect": design.ttl - design.working_life,
         "end": ["/opt/burst/end.sh", hosts],
     }
 

@@ -45,12 +45,20 @@ def destroy(target: Target, run_id: str, events: Events, journal: Journal | None
         remains = _remaining(target, run_id, intents, scans)
         clean, failed = (0, failed + 1) if remains else (clean + 1, failed)
         if remains:
+            before, began = remains, clock.monotonic()
             remains = _reaped(target, remains, events)
+            if 0 < target.settles < clock.monotonic() - began and _ids(remains) == _ids(before):
+                # For minutes it was told to go, and nothing went.
+                break
     if failed == _ATTEMPTS and not remains:
         # The last round of deleting has been heard of by nobody yet.
         remains = _remaining(target, run_id, intents, scans)
     _tell(remains, events)
     return Ended(remains, tuple(scans))
+
+
+def _ids(resources: tuple[Resource, ...]) -> set[str]:
+    return {resource.id for resource in resources}
 
 
 def _end(target: Target, run_id: str, events: Events) -> None:
@@ -91,7 +99,8 @@ def _tell(remains: tuple[Resource, ...], events: Events) -> None:
     for resource in remains:
         cost = "billed" if resource.billed else "free"
         said = f"left: {resource.kind} {resource.id} {resource.name}".rstrip()
-        events.say("left", said if resource.kind == UNASKED else f"{said} ({cost})", resource=resource.model_dump())
+        why = f": {resource.why}" if resource.why else ""
+        events.say("left", said if resource.kind == UNASKED else f"{said} ({cost}){why}", resource=resource.model_dump())
 
 
 def _told(problem: Exception) -> str:

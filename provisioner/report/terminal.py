@@ -108,6 +108,8 @@ def left_lines(remains: Sequence[Resource]) -> Iterator[str]:
     for resource in remains:
         cost = "      " if resource.kind == UNASKED else "billed" if resource.billed else "free  "
         yield f"{cost} {resource.kind} {resource.id} {resource.name}".rstrip()
+        if resource.why and resource.kind != UNASKED:
+            yield f"       {resource.why}"
 
 
 def _cost(cost: Cost) -> str:

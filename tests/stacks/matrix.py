@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from tests.nothing_left import measured
 
 # What an order to delete meets, and that passes; and what does not pass.
 PASSES = ("THROTTLE", "TRANSIENT", "IN_USE", "QUOTA", "CAPACITY")
@@ -19,3 +22,11 @@ class Row(NamedTuple):
     kind: str
     cases: int
     left: int
+
+
+def noted(where: str, what: str, rows: Iterable[Row], *, part: str = "faults") -> None:
+    """Nothing was left of the run, nor anything gone of the other (which the rows' makers look at); into the page."""
+    done = list(rows)
+    left = sum(row.left for row in done)
+    assert left == 0, [row for row in done if row.left]
+    measured(part, where, what, cases=sum(row.cases for row in done), left=left, others=0)

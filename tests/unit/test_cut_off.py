@@ -137,3 +137,18 @@ def test_the_last_words_name_what_may_be_left_and_the_command() -> None:
             )
         )  # fmt: skip
         assert "  the head i-0abc" in last_words(run).splitlines()
+
+
+def test_what_will_not_go_for_minutes_is_not_told_again_and_again() -> None:
+    class Held(Late):
+        def reap(self, resources: Sequence[Resource]) -> tuple[Resource, ...]:
+            clock.sleep(600)
+            return tuple(
+                each.model_copy(update={"why": "IN_USE: DependencyViolation: has a dependent object"}) for each in resources
+            )
+
+    told: list[Event] = []
+    target = Held(appears=1)
+    ended = teardown.destroy(target, RUN_ID, Events(RUN_ID, [told.append]))
+    assert len(ended.scans) == len(target.looks) == 1
+    assert told[-1].message == f"left: folder {RUN_ID} (free): IN_USE: DependencyViolation: has a dependent object"

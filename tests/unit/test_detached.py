@@ -229,6 +229,18 @@ def test_at_the_deadline_jobs_are_cancelled_and_brought_all_the_same(world: Worl
     assert world.slurm.asked == ["scancel 1 2"]
 
 
+def test_jobs_are_cancelled_when_the_money_ends_and_brought_all_the_same(world: World) -> None:
+    world.write("melt/out/a", "half")
+    why = "limits.cost: 9.00 of 10.00 USD are spent"
+    Path(f"{world.work._status}.stop").write_text(json.dumps({"at": world.clock.now(), "why": why}))
+    assert not world.turn()
+    assert world.slurm.asked == ["scancel 1 2"]
+    world.clock.sleep(120)
+    assert world.turn()
+    (found,) = [each for each in Receipt.model_validate(world.work.receipt()).findings if each.code == "expired"]
+    assert (why in found.message, found.fix) == (True, "raise limits.cost")
+
+
 def test_a_requeued_job_is_released_and_one_that_is_so_too_often_given_up(world: World) -> None:
     world.slurm.say("melt", "PENDING", restarts=1, reason="BeginTime")
     world.slurm.say("plot", "RUNNING", restarts=6, nodes="cpu-1")

@@ -17,7 +17,7 @@ from provisioner.targets.azure import reaping
 from provisioner.targets.azure.listing import ASSIGNMENT, DEFINITION, GROUP, RUN
 from provisioner.targets.azure.session import Caller
 from provisioner.targets.azure.target import AzurePlace
-from tests.stacks.matrix import PASSES, STAYS, UNASKED, Row
+from tests.stacks.matrix import PASSES, STAYS, UNASKED, Row, noted
 
 ROOT = f"/subscriptions/{SUBSCRIPTION}"
 MINE, OTHER = "test-abc234", "test-abc234-x7k2mp"
@@ -164,22 +164,14 @@ def staying(what: str) -> Iterator[Row]:
             yield Row("azure", f"delete {what}", f"{kind}, until it is mended", len(own), len(PLACE.remains(caller, MINE)))
 
 
-def rows() -> Iterator[Row]:
-    """The whole matrix."""
-    for kind in PASSES:
-        yield from passing(kind)
-    for what in (GROUP, *INSIDE, *ROLES):
-        yield from staying(what)
-
-
 @pytest.mark.parametrize("kind", PASSES)
 def test_what_passes_leaves_nothing(kind: str) -> None:
-    assert {row.left for row in passing(kind)} == {0}
+    noted("azure (HTTP)", f"deleting meets {kind}, which passes", passing(kind))
 
 
 @pytest.mark.parametrize("what", [GROUP, *INSIDE, *ROLES])
 def test_what_stays_is_left_alone_and_goes_the_next_time(what: str) -> None:
-    assert {row.left for row in staying(what)} == {0}
+    noted("azure (HTTP)", f"deleting is refused until that is mended ({', '.join(STAYS)}) | {what}", staying(what))
 
 
 @pytest.mark.parametrize("kind", UNASKED)

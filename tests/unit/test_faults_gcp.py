@@ -15,7 +15,7 @@ from provisioner import clock
 from provisioner.launch import gcp
 from provisioner.launch.gcp import Session
 from provisioner.targets.gcp import kinds
-from tests.stacks.matrix import PASSES, STAYS, UNASKED, Row
+from tests.stacks.matrix import PASSES, STAYS, UNASKED, Row, noted
 
 _NEW = ("file.", "lustre.", "iam.")
 # Class → (status, reason of Compute Engine and Cloud Storage, status of the newer APIs).
@@ -95,22 +95,14 @@ def staying(what: kinds.Listed) -> Iterator[Row]:
             yield Row("gcp", f"delete {what.name}", f"{kind}, until it is mended", len(own), len(PLACE.remains(session, RUN)))
 
 
-def rows() -> Iterator[Row]:
-    """The whole matrix."""
-    for kind in PASSES:
-        yield from passing(kind)
-    for what in kinds.KINDS:
-        yield from staying(what)
-
-
 @pytest.mark.parametrize("kind", PASSES)
 def test_what_passes_leaves_nothing(kind: str) -> None:
-    assert {row.left for row in passing(kind)} == {0}
+    noted("gcp (HTTP)", f"deleting meets {kind}, which passes", passing(kind))
 
 
 @pytest.mark.parametrize("what", kinds.KINDS, ids=lambda kind: kind.name)
 def test_what_stays_is_left_alone_and_goes_the_next_time(what: kinds.Listed) -> None:
-    assert {row.left for row in staying(what)} == {0}
+    noted("gcp (HTTP)", f"deleting is refused until that is mended ({', '.join(STAYS)}) | {what.name}", staying(what))
 
 
 @pytest.mark.parametrize("kind", UNASKED)

@@ -282,3 +282,19 @@ def test_a_rehearsal_costs_what_it_is_told_to() -> None:
     assert (free["hourly"], set(free["nodes"].values()) - {0.0}) == (0.0, set())
     taken = keeping.instructions(decided.model_copy(update={"rehearsed": 2.0}), 0.0)
     assert (taken["hourly"], set(taken["nodes"].values())) == (6.0, {2.0})
+
+
+def test_where_the_client_has_left_its_jobs_to_the_head_they_are_brought_away_first(folder: Path) -> None:
+    status = folder / "detached.json"
+    more = {"detached": str(status), "collect": 300, "unused": 60, "budget": 10.0, "hourly": 36.0, "margin": 60}
+    watching = Head(told(folder, **more), Clocks())
+    assert watching.after(600) != "", "nobody has left anything: it is unused"
+    status.write_text("{}")
+    watching = Head(told(folder, **more, since=NOW + 1), Clocks())
+    assert watching.after(600) == ""
+    assert watching.known["used"] == "its results are on their way"
+    stop = folder / "detached.json.stop"
+    assert (watching.known["spent"], stop.exists()) == (pytest.approx(6.0), False)
+    assert watching.after(100) == ""
+    assert json.loads(stop.read_text())["why"] == "limits.cost: 7.00 of 10.00 USD are spent"
+    assert watching.after(240).startswith("limits.cost: 9.40 of 10.00 USD")

@@ -199,7 +199,7 @@ def test_it_is_said_once_and_as_the_worst_of_the_roles(monkeypatch: pytest.Monke
     """One role's warning does not hide another one's error."""
     monkeypatch.setattr(user_data, "render", lambda decided, role, **_: role)
     says = {"head": (warning("user-data-size", "head"),), "compute": (error("user-data-size", "compute"),)}
-    monkeypatch.setattr(user_data, "size_findings", lambda role: says[role])
+    monkeypatch.setattr(user_data, "size_findings", lambda role, cloud: says[role])
     assert only().message == "compute"
     says["compute"] = (warning("user-data-size", "compute"),)
     assert only().message == "head"

@@ -310,11 +310,14 @@ def _user_data(design: Design, folder: Path) -> tuple[Finding, ...]:
         g.name: [{"market": m, "template": {"id": "x" * 64, "type": n.instance}} for m, n in order(g, design.target)]
         for g in design.groups
     }
-    launcher = Launcher(design.target, {"launcher": design.target, "scontrol": ["scontrol"], "groups": tried})
+    ending = {"run": design.run.id, "things": ["x" * 20 for fs in design.filesystems if fs.type != "nfs" and fs.id is None]}
+    launcher = Launcher(design.target, {"launcher": design.target, "scontrol": ["scontrol"], "groups": tried}, ending=ending)
     seam = replace(over_nfs(design, SITE.controller), launcher=launcher, behind_head="10.0.0.0/8")
     roles: tuple[Role, ...] = ("head", "compute")
     found = [
-        f for role in roles for f in user_data.size_findings(user_data.render(design, role, setup=setup, site=SITE, seam=seam))
+        f
+        for role in roles
+        for f in user_data.size_findings(user_data.render(design, role, setup=setup, site=SITE, seam=seam), design.target)
     ]
     return tuple(found[:1])
 

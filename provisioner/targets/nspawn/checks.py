@@ -11,7 +11,7 @@ from pathlib import Path
 from provisioner import units
 from provisioner.bootstrap import user_data
 from provisioner.bootstrap.needs import Role
-from provisioner.bootstrap.seam import Seam
+from provisioner.bootstrap.seam import Seam, shape_of
 from provisioner.design.model import Design
 from provisioner.executor import process
 from provisioner.findings import Finding, Level, error, info, warning
@@ -168,7 +168,7 @@ def _user_data(design: Design, setup: str | None, site: Site, seam: Seam) -> lis
     found: list[Finding] = []
     for role in roles:
         text = user_data.render(design, role, setup=setup, site=site, seam=seam)
-        found.extend(user_data.size_findings(text))
+        found.extend(user_data.size_findings(text, shape_of(design)))
     return sorted(found, key=lambda finding: finding.level is not Level.ERROR)[:1]
 
 
