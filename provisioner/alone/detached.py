@@ -109,7 +109,7 @@ class Work:
 
     def _deadline(self) -> float:
         told = float(self.told["deadline"])
-        return min(told, _read(self._status + STOP).get("at", told))
+        return min(told, float(_read(self._status + STOP).get("at", told)))
 
     def _look(self) -> None:
         try:

@@ -21,6 +21,7 @@ from test_place_gcp import whole
 import provisioner
 from provisioner import clock
 from provisioner.launch import gcp
+from provisioner.targets.base import Intent
 from provisioner.targets.gcp import checks, kinds
 from provisioner.targets.gcp.target import GcpPlace
 from tests.stacks import watching
@@ -110,13 +111,14 @@ def _target(google: Google, session: gcp.Session, folder: Path) -> None:
     google.answers["storage.buckets.get"] = (200, {"iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}}})
     google.answers["storage.buckets.testIamPermissions"] = (200, {})
     place.preflight(session, design(PLAIN % 1, "gcp").model_copy(update={"results": "gs://theirs"}))
+    del google.answers["storage.buckets.get"]
     whole(google)
     known = {"account": PROJECT, "zone": ZONE, "firewall": f"projects/{PROJECT}/global/firewalls/{RUN}-ssh"}
     run = inventory(design(PLAIN % 1, "gcp"), folder).model_copy(update={"place": known})
     google.answers["compute.instances.getSerialPortOutput"] = error(404, "notFound")
     place.console(session, run, "head")
     place.allow(session, run, ["198.51.100.4/32"])
-    left = place.remains(session, RUN)
+    left = place.remains(session, RUN, [Intent("gcp:compute/network:Network", f"{RUN}-net")])
     place.end_machines(session, RUN)
     assert place.reap(session, left) == ()
     assert list(place.runs(session)) == []

@@ -94,9 +94,9 @@ def _raise(refused: Sequence[dict[str, Any]], operation: str) -> None:
 
 
 def _instance(to: Clients, identity: str) -> None:
-    to.ec2.terminate_instances(InstanceIds=[identity])
     told = to.ec2.describe_instances(InstanceIds=[identity])["Reservations"]
     if any(each["State"]["Name"] != "terminated" for some in told for each in some["Instances"]):
+        to.ec2.terminate_instances(InstanceIds=[identity])
         raise StillThere
 
 
