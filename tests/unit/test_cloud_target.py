@@ -11,14 +11,16 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from making import design
+from making import Still, design
 
+from provisioner import clock
 from provisioner.bootstrap.secrets import Keys
 from provisioner.design.model import Design
 from provisioner.errors import Kind, NotCreated, Refused
 from provisioner.events import Event, Events
 from provisioner.executor.ssh import SshExecutor
 from provisioner.findings import Finding, error
+from provisioner.lifecycle import teardown
 from provisioner.stack.outputs import OUTPUTS
 from provisioner.targets import keys
 from provisioner.targets.base import Intent, Inventory, Resource, Tagged
@@ -304,6 +306,62 @@ def test_a_run_is_looked_for_in_every_region_that_it_touched(stacks: Stacks) -> 
         ("end", "wide-abc234", "session ap-east-1"),
         ("end", "wide-abc234", "session us-east-2"),
     ]
+
+
+class Expiring(Somewhere):
+    """A cloud of which the sessions up to `ended` are over; with `denied` nobody is logged in any more."""
+
+    opened = ended = 0
+
+    def session(self, region: str) -> str:
+        super().session(region)
+        self.opened += 1
+        return f"session {region} {self.opened}"
+
+    def _check(self, session: str) -> str:
+        said, _, number = session.rpartition(" ")
+        if int(number) <= self.ended:
+            raise Refused("AWS refused", why="ExpiredToken: the security token has expired", fix="aws sso login", kind=Kind.AUTH)
+        return said
+
+    def launch(self, names: Sequence[str], template: dict[str, Any], market: str, session: Any) -> dict[str, str]:
+        return super().launch(names, template, market, self._check(session))
+
+    def end_machines(self, session: Any, run_id: str) -> None:
+        super().end_machines(self._check(session), run_id)
+
+    def remains(self, session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
+        return super().remains(self._check(session), run_id)
+
+
+def test_credentials_that_end_in_the_middle_are_renewed_and_nothing_is_left(stacks: Stacks, folder: Path) -> None:
+    place = Expiring()
+    target = CloudTarget(place)
+    created(target, folder)
+    place.ended = place.opened
+    ended = teardown.destroy(target, RUN_ID, Events(RUN_ID, []), settled=True)
+    assert (ended.remains, place.machines, stacks.destroyed) == ((), set(), 1)
+
+
+def test_who_cannot_log_in_in_the_middle_is_told_how_and_the_next_command_ends_it(stacks: Stacks, folder: Path) -> None:
+    place = Expiring()
+    target = CloudTarget(place)
+    created(target, folder)
+    place.ended, place.denied = place.opened, True
+    with clock.use(Still()):
+        ended = teardown.destroy(target, RUN_ID, Events(RUN_ID, []), settled=True)
+    (unknown,) = ended.remains
+    assert unknown.kind == "unknown", "nobody may say that nothing is left: exit code 7"
+    assert unknown.name == (
+        "aws could not be asked what is left: AWS does not know who asks: no credentials were found; aws sso login"
+    )
+    assert (place.machines, stacks.destroyed) == ({"big-1", "big-2", "cpu-1", "login-1"}, 0)
+    assert (runs_folder() / RUN_ID).exists(), "the stack's state is what the next one needs"
+    # Logged in again, on the same machine, in another process.
+    place.denied = False
+    ended = teardown.destroy(CloudTarget(place), RUN_ID, Events(RUN_ID, []), settled=True)
+    assert (ended.remains, place.machines, stacks.destroyed) == ((), set(), 1)
+    assert not (runs_folder() / RUN_ID).exists()
 
 
 def test_who_has_no_credentials_is_told_how_to_get_them(stacks: Stacks, folder: Path) -> None:
