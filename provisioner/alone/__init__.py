@@ -4,5 +4,5 @@
 expiry, and whoever else finds that the run is over. Each is a program, `python3 end_PLACE.py TOLD.json`, which exits with 0
 when nothing billed is left but the head, which the caller switches off. Modules of `provisioner.launch` lie beside it.
 
-`keeper` finds that it is over: its limits. The client sends it (lifecycle/keeping.py).
+`keeper` finds that it is over: its limits. The client sends it (lifecycle/away/keeping.py).
 """

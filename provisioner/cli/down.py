@@ -24,7 +24,8 @@ def command(ctx: click.Context, run: str | None, target: str | None, results: Pa
     """
     from provisioner.cli.screen import print_receipt, print_swept
     from provisioner.errors import ExitCode
-    from provisioner.lifecycle import fetching, sweep
+    from provisioner.lifecycle import sweep
+    from provisioner.lifecycle.away import fetching
     from provisioner.report.terminal import Progress
     from provisioner.targets.registry import chosen
 

@@ -21,7 +21,7 @@ def command(ctx: click.Context, run: str | None, results: Path | None, source: s
     Of a detached run that has ended, this also proves that nothing is left of it, and ends what is.
     """
     from provisioner.cli.screen import print_receipt
-    from provisioner.lifecycle import fetching
+    from provisioner.lifecycle.away import fetching
     from provisioner.report.terminal import Progress
 
     receipt = fetching.fetch(run, results, [Progress()], source)

@@ -13,7 +13,7 @@ import click
 @click.option("--list", "listing", is_flag=True, help="List the templates.")
 def command(template: str, into: Path, listing: bool) -> None:
     """Write a file to start from, with what it needs: burst init lammps --into melt"""
-    from provisioner.lifecycle.templates import copy_template, templates
+    from provisioner.lifecycle.papers.templates import copy_template, templates
 
     if listing:
         for name, about in templates().items():

@@ -17,7 +17,7 @@ def command(folder: Path) -> None:
     What the machines need is printed as JSON, for Pulumi's encrypted configuration alone.
     """
     from provisioner.errors import Invalid
-    from provisioner.lifecycle import keys
+    from provisioner.lifecycle.papers import keys
 
     if sys.stdout.isatty():
         raise Invalid(

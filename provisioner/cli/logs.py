@@ -16,7 +16,8 @@ def command(run: str, job: str, follow: bool, output: str) -> None:
     """Show what JOB of RUN wrote."""
     import json
 
-    from provisioner.lifecycle import fetching, kept
+    from provisioner.lifecycle import kept
+    from provisioner.lifecycle.away import fetching
 
     def show(label: str, line: str) -> None:
         if output == "json":

@@ -18,7 +18,7 @@ from provisioner.cli.options import file_argument, output_option, target_option
 def command(file: Path, target: str | None, only: str | None, output: str) -> None:
     """Print the files that the cluster of FILE would be made from: slurm.conf and its companions, user-data by role."""
     from provisioner.errors import Invalid
-    from provisioner.lifecycle.rendering import rendered
+    from provisioner.lifecycle.papers.rendering import rendered
 
     files = rendered(file, target)
     if only is not None:

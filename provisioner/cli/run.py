@@ -50,11 +50,11 @@ def command(
     sweep([prepared.target], [progress])
     into = results or Path("results") / prepared.design.run.id
     if detach and prepared.design.target == "local":
-        from provisioner.lifecycle.background import run_behind
+        from provisioner.lifecycle.away.background import run_behind
 
         receipt = run_behind(prepared, into.absolute())
     elif detach:
-        from provisioner.lifecycle.detach import detach as run_detached
+        from provisioner.lifecycle.away.detach import detach as run_detached
 
         receipt = run_detached(prepared, into.absolute(), [progress])
     else:

@@ -11,6 +11,6 @@ import click
 @click.pass_context
 def command(ctx: click.Context, run: str | None, argv: tuple[str, ...]) -> None:
     """Open a shell on the head of RUN, or run one command there: burst ssh RUN -- squeue."""
-    from provisioner.lifecycle import fetching
+    from provisioner.lifecycle.away import fetching
 
     ctx.exit(fetching.standing(run).cluster.executor.shell(argv[1:] if argv[:1] == ("--",) else argv))

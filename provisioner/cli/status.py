@@ -13,7 +13,8 @@ from provisioner.cli.options import output_option, run_argument
 def command(run: str | None, output: str) -> None:
     """Show the nodes and jobs of RUN (its id or name; the only one when left out)."""
     from provisioner.cli.screen import print_receipt
-    from provisioner.lifecycle import fetching, keeping, kept
+    from provisioner.lifecycle import kept
+    from provisioner.lifecycle.away import fetching, keeping
     from provisioner.report.tables import print_status, status_json
 
     if (receipt := fetching.over(run)) is not None:

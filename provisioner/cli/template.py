@@ -20,7 +20,7 @@ def command() -> None:
 @output_option
 def list_(output: str) -> None:
     """List the templates, with the targets that each is written for."""
-    from provisioner.lifecycle.templates import every
+    from provisioner.lifecycle.papers.templates import every
     from provisioner.report.tables import print_rows
 
     rows = [dataclasses.asdict(template) for template in every()]
@@ -35,7 +35,7 @@ def list_(output: str) -> None:
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path, file_okay=False))
 def export_(name: str, folder: Path) -> None:
     """Write the template NAME to DIR, for you to change; nothing that stands there is written over."""
-    from provisioner.lifecycle.templates import export
+    from provisioner.lifecycle.papers.templates import export
 
     paths = export(name, folder)
     for path in paths:

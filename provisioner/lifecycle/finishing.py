@@ -9,7 +9,8 @@ from pathlib import Path
 from provisioner import files
 from provisioner.errors import BurstError, Invalid
 from provisioner.events import Events, Sink
-from provisioner.lifecycle import bring, state, teardown, work
+from provisioner.lifecycle import state, teardown, work
+from provisioner.lifecycle.away import bring
 from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.state import RunState
 from provisioner.report.receipt import Receipt

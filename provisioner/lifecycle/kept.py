@@ -25,7 +25,8 @@ from provisioner.jobs.follow import Follower, Show
 from provisioner.jobs.model import Submitted
 from provisioner.jobs.stage import stage_in
 from provisioner.jobs.submit import submit_all
-from provisioner.lifecycle import keeping, readiness, signals, state, work
+from provisioner.lifecycle import readiness, signals, state, work
+from provisioner.lifecycle.away import keeping
 from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work, decided
 from provisioner.lifecycle.record import Record, claim

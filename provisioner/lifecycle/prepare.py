@@ -14,7 +14,8 @@ from provisioner.design import model
 from provisioner.design.decide import decide
 from provisioner.errors import Invalid, Refused
 from provisioner.findings import Finding, errors
-from provisioner.lifecycle import results, state
+from provisioner.lifecycle import state
+from provisioner.lifecycle.away import results
 from provisioner.report.receipt import Phase
 from provisioner.spec.fields import address_range
 from provisioner.spec.load import FileRefused, Loaded, load

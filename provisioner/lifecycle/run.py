@@ -9,7 +9,8 @@ from provisioner.errors import Interrupted, NotCreated
 from provisioner.events import Sink
 from provisioner.jobs.follow import Show
 from provisioner.jobs.stage import stage_in
-from provisioner.lifecycle import keeping, readiness, signals, state, teardown, work
+from provisioner.lifecycle import readiness, signals, state, teardown, work
+from provisioner.lifecycle.away import keeping
 from provisioner.lifecycle.budget import Overspent
 from provisioner.lifecycle.journal import SETTLED
 from provisioner.lifecycle.lastwords import last_words

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from provisioner import files
-from provisioner.lifecycle import templates
+from provisioner.lifecycle.papers import templates
 from provisioner.lifecycle.prepare import decided
 from provisioner.stack.outputs import OUTPUTS
 from tests.stacks import programs

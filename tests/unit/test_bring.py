@@ -15,8 +15,8 @@ from test_detached import RECEIPT
 from provisioner.alone import store
 from provisioner.errors import Invalid, Refused
 from provisioner.events import Event, Events
-from provisioner.lifecycle import bring
-from provisioner.lifecycle.results import wanted
+from provisioner.lifecycle.away import bring
+from provisioner.lifecycle.away.results import wanted
 from provisioner.report.receipt import Receipt
 from provisioner.spec.results import parse
 from provisioner.targets.nspawn import bucket as hosts

@@ -16,7 +16,7 @@ from typing import IO, Any
 import pytest
 from making import Still
 
-from provisioner.lifecycle import detach
+from provisioner.lifecycle.away import detach
 from provisioner.report.receipt import Receipt
 
 RECEIPT = {

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import provisioner
 from provisioner import files
-from provisioner.lifecycle import stacks
+from provisioner.lifecycle.papers import stacks
 from provisioner.stack.outputs import OUTPUTS
 
 ROOT = Path(provisioner.__path__[0]).parent

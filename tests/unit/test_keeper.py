@@ -14,7 +14,7 @@ from making import Still, design
 from provisioner import clock
 from provisioner.alone import keeper
 from provisioner.alone.keeper import Keeper, Time
-from provisioner.lifecycle import keeping
+from provisioner.lifecycle.away import keeping
 
 NOW = 1_800_000_000.0
 

@@ -13,7 +13,7 @@ from provisioner.catalog.table import bundled
 from provisioner.design.decide import decide
 from provisioner.errors import Invalid
 from provisioner.findings import Level
-from provisioner.lifecycle import stacks, templates
+from provisioner.lifecycle.papers import stacks, templates
 from provisioner.lifecycle.prepare import decided
 from provisioner.spec.load import load
 from provisioner.spec.model import parse_target

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from provisioner.errors import Invalid, Refused
 from provisioner.events import Sink
-from provisioner.lifecycle import background, bring, detach, kept, state
+from provisioner.lifecycle import kept, state
+from provisioner.lifecycle.away import background, bring, detach
 from provisioner.lifecycle.kept import Kept
 from provisioner.report.receipt import Receipt
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from provisioner import files
 from provisioner.errors import Invalid
-from provisioner.lifecycle import stacks
+from provisioner.lifecycle.papers import stacks
 
 
 @dataclass(frozen=True)

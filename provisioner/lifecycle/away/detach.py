@@ -22,7 +22,8 @@ from provisioner.executor.process import CommandFailed
 from provisioner.findings import info
 from provisioner.jobs.model import Submitted
 from provisioner.jobs.stage import stage_in
-from provisioner.lifecycle import keeping, readiness, signals, state, work
+from provisioner.lifecycle import readiness, signals, state, work
+from provisioner.lifecycle.away import keeping
 from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work
 from provisioner.lifecycle.record import Record, claim
