@@ -11,7 +11,9 @@ nodes=$SLURM_JOB_NODELIST
 tries=3000
 while [ "$tries" -gt 0 ]; do
     states=$(sinfo --noheader --all --Node --nodes="$nodes" --format=%T) || exit 0
+    # Given up, by slurmctld or by whoever was to make it: the job is requeued, as soon as this program ends.
     case $states in
+        down* | *[!a-z_]down*) exit 0 ;;
         *[#~%!*]*) sleep 0.2 ;;
         *) exit 0 ;;
     esac

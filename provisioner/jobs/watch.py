@@ -22,6 +22,9 @@ _QUICKEST, _SLOWEST = 0.005, 1.0
 _NODES_EVERY = 2.0
 # A machine that was asked for anew has this long to boot before it counts as dead once more.
 _BOOT = 300.0
+# A node that did not come up is given up by slurmctld, for good; after so many seconds (launch/resume.py, _AGAIN, and more) jobs
+# may ask for it once more.
+_GIVEN_UP = 90.0
 # A job that was requeued this often will not end: its nodes come up only to fail.
 _MOST_RESTARTS = 5
 # A slurmctld that is silent for so many seconds counts as gone; one that is only busy answers within its MessageTimeout of 10.
@@ -61,6 +64,8 @@ class Watch:
         self._ended: set[str] = set()
         # Dead nodes, and when they were last given up.
         self._mourned: dict[str, float] = {}
+        # Nodes that never came up, and since when that is known.
+        self._given_up: dict[str, float] = {}
         self._quiet = quiet
         self._heard = clock.monotonic()
         self._nodes_asked = clock.monotonic()
@@ -203,6 +208,7 @@ class Watch:
         if meter is not None:
             meter.observe(nodes)
         now = clock.monotonic()
+        self._offer_again([node.name for node in nodes.values() if node.state == "down" and node.gone], now)
         silent = {node.name for node in nodes.values() if _dead(node)}
         self._mourned = {name: at for name, at in self._mourned.items() if name in silent}
         dead = [name for name in sorted(silent) if now - self._mourned.get(name, -_BOOT) >= _BOOT]
@@ -212,6 +218,14 @@ class Watch:
             with contextlib.suppress(CommandFailed):
                 ask.fail(self._administer, dead, "burst: does not answer")
             heal(dead)
+
+    def _offer_again(self, given_up: Sequence[str], now: float) -> None:
+        self._given_up = {name: self._given_up.get(name, now) for name in given_up}
+        again = [name for name, since in self._given_up.items() if now - since >= _GIVEN_UP]
+        if again:
+            self._events.say("node.again", f"{', '.join(again)} did not come up, and may be asked for once more", nodes=again)
+            with contextlib.suppress(CommandFailed):
+                ask.power_down(self._administer, again)
 
 
 def _dead(node: NodeState) -> bool:

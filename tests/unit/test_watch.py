@@ -189,3 +189,15 @@ def test_a_requeued_job_does_not_wait_but_not_for_ever_either() -> None:
     watched = Watched("melt")
     watched.over({1: watched.ends("melt", restarts=6, **held), 1.5: watched.ends("melt", state="CANCELLED", restarts=6)})
     assert set(watched.head.ran) == {"scancel 1"}
+
+
+def test_a_node_that_never_came_up_is_offered_once_more_and_not_at_once() -> None:
+    watched = Watched("melt")
+    watched.head.nodes = {"cpu-1": "down~", "cpu-2": "down", "cpu-3": "idle~"}
+    watched.over({60: watched.ends("melt")})
+    assert watched.head.ran == [], "who refused it asks again by itself (launch/resume.py)"
+    watched = Watched("melt")
+    watched.head.nodes = {"cpu-1": "down~", "cpu-2": "down", "cpu-3": "idle~"}
+    watched.over({100: lambda: watched.head.nodes.update({"cpu-1": "idle~"}), 300: watched.ends("melt")})
+    assert watched.head.ran[0] == "sudo scontrol update nodename=cpu-1 state=POWER_DOWN"
+    assert "node.again" in watched.kinds()
