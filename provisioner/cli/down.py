@@ -31,7 +31,7 @@ def command(ctx: click.Context, run: str | None, target: str | None, results: Pa
 
     progress = Progress()
     ((targets, region),) = chosen([target]) if target else [([], None)]
-    swept = sweep.down(run, next(iter(targets), None), region, [progress]) if run else None
+    swept = sweep.down(run, next(iter(targets), None), region, [progress], discard=discard) if run else None
     if swept is not None:
         print_swept([swept], output)
         ctx.exit(int(ExitCode.LEFTOVER) if swept.remains else 0)

@@ -40,14 +40,14 @@ def command(
     from provisioner.errors import Invalid
     from provisioner.lifecycle.prepare import prepare
     from provisioner.lifecycle.run import run
-    from provisioner.lifecycle.sweep import sweep
+    from provisioner.lifecycle.sweep import Wish, sweep
     from provisioner.report.terminal import Progress, show_log
 
     if to is not None and not detach:
         raise Invalid("--to is where --detach puts results", fix="add --detach; or say where they go here: --results DIR")
     progress = Progress()
     prepared = prepare(file, target, ssh_from, detach=detach, to=to)
-    sweep([prepared.target], [progress])
+    sweep([prepared.target], [progress], Wish(owner=prepared.design.run.owner))
     into = results or Path("results") / prepared.design.run.id
     if detach and prepared.design.target == "local":
         from provisioner.lifecycle.away.background import run_behind

@@ -24,12 +24,12 @@ def command(
     from provisioner.cli.screen import print_receipt
     from provisioner.lifecycle.kept import up
     from provisioner.lifecycle.prepare import prepare
-    from provisioner.lifecycle.sweep import sweep
+    from provisioner.lifecycle.sweep import Wish, sweep
     from provisioner.report.terminal import Progress
 
     progress = Progress()
     prepared = prepare(file, target, ssh_from)
-    sweep([prepared.target], [progress])
+    sweep([prepared.target], [progress], Wish(owner=prepared.design.run.owner))
     into = results or Path("results") / prepared.design.run.id
     receipt = up(prepared, into.absolute(), [progress])
     print_receipt(receipt, output)

@@ -2,20 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from provisioner import files
-from provisioner.errors import BurstError, Invalid
+from provisioner import clock, files
+from provisioner.errors import BurstError, ExitCode, Interrupted, Invalid
 from provisioner.events import Events, Sink
-from provisioner.lifecycle import state, teardown, work
+from provisioner.lifecycle import signals, state, teardown, work
 from provisioner.lifecycle.away import bring
+from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.state import RunState
 from provisioner.report.receipt import Receipt
-from provisioner.targets.base import Resource, Tagged, Target
+from provisioner.targets.base import UNASKED, Intent, Resource, Tagged, Target
 from provisioner.targets.registry import open_target
+
+
+class Unreachable(Exception):
+    """The head does not answer, and has outputs that nobody has collected."""
+
+    def __str__(self) -> str:
+        said = "its head cannot be reached, and its jobs' outputs are there: left alone until it expires"
+        return f"{said}; to end it now, without them: burst down {self.args[0]} --discard"
 
 
 @dataclass(frozen=True)
@@ -35,23 +47,42 @@ def target_of(remembered: RunState) -> Target:
     return open_target(begun["target"])
 
 
+def _placed(remembered: RunState, target: Target) -> None:
+    """Tell the target the region that the journal has: once the stack has gone, nothing else of ours knows it."""
+    begun = remembered.journal.last("begin")
+    if begun is not None and begun.get("region"):
+        target.found_in(remembered.run_id, str(begun["region"]))
+
+
 def finish(
-    remembered: RunState, target: Target | None, reason: str, sinks: Sequence[Sink], *, dry_run: bool = False
+    remembered: RunState,
+    target: Target | None,
+    reason: str,
+    sinks: Sequence[Sink],
+    *,
+    dry_run: bool = False,
+    discard: bool = False,
 ) -> list[Swept]:
-    """End a run that is remembered here; nothing where somebody else was quicker, or it never began."""
+    """End a run that is remembered here, with `discard` without its outputs; nothing where somebody else was quicker, or it
+    never began.
+    """
     run_id = remembered.run_id
     if target is None:
         # It died before its first line: it can have made nothing.
         if not dry_run:
             remembered.forget()
         return []
+    _placed(remembered, target)
     if dry_run:
-        return [Swept(run_id, reason, 0, target.remains(run_id, remembered.journal.intents()))]
+        return [Swept(run_id, reason, 0, _seen(target, run_id, remembered.journal.intents()))]
     try:
-        with state.reopen(run_id) as held:
-            saved, record = _salvaged(held, target, sinks)
+        with state.reopen(remembered.folder) as held, _shielded(lambda: last_words(held)):
+            try:
+                saved, record = (0, None) if discard else _salvaged(held, target, sinks)
+            except Unreachable as problem:
+                return [Swept(run_id, f"{reason}; {problem}", 0, _seen(target, run_id, held.journal.intents()))]
             ended = _ended(target, run_id, sinks, held)
-            _receipt(held, record, ended)
+            _receipt(held, record, ended, reason)
             if not ended.remains:
                 held.forget()
             return [Swept(run_id, reason, saved, ended.remains)]
@@ -60,11 +91,31 @@ def finish(
         return []
 
 
+@contextmanager
+def _shielded(words: Callable[[], str]) -> Iterator[None]:
+    """A first signal waits for the end of this run; then nothing more is begun. A second one stops at once."""
+    with signals.catching(words) as caught:
+        with caught.shielded():
+            yield
+        if caught.received is not None:
+            raise Interrupted(caught.received)
+
+
+def _seen(target: Target, run_id: str, intents: Sequence[Intent] = ()) -> tuple[Resource, ...]:
+    """What there is, only looked at; UNASKED where nobody answers."""
+    try:
+        return target.remains(run_id, intents)
+    except BurstError as problem:
+        return (Resource(kind=UNASKED, id=run_id, name=f"{problem.message}: {problem.why}; {problem.fix}"),)
+
+
 def stray(target: Target, found: Tagged | str, reason: str, sinks: Sequence[Sink], *, dry_run: bool = False) -> Swept:
     """End a run that only its tags tell of."""
     run_id = found if isinstance(found, str) else found.run_id
-    remains = target.remains(run_id) if dry_run else _ended(target, run_id, sinks).remains
-    return Swept(run_id, reason, 0, remains)
+    if dry_run:
+        return Swept(run_id, reason, 0, _seen(target, run_id))
+    with _shielded(lambda: f"burst: stopped at once. This ends what is left:\n  burst down {run_id} --target {target.name}"):
+        return Swept(run_id, reason, 0, _ended(target, run_id, sinks).remains)
 
 
 def _ended(target: Target, run_id: str, sinks: Sequence[Sink], held: RunState | None = None) -> teardown.Ended:
@@ -87,15 +138,19 @@ def _salvaged(held: RunState, target: Target, sinks: Sequence[Sink]) -> tuple[in
         brought = bring.salvage(held, sinks)
         if brought is not None:
             return brought, None
+        if clock.now() < design.run.expires and not work.reachable(work.Cluster(target, inventory, target.connect(inventory))):
+            raise Unreachable(held.run_id)
         record = Record(design, held, claim(Path(begun["results"])), sinks)
         work.gather(work.Cluster(target, inventory, target.connect(inventory)), record)
         return sum(len(job.outputs) for job in record.jobs.values()), record
+    except Unreachable:
+        raise
     except Exception as problem:
         Events(held.run_id, list(sinks)).say("sweep", f"{held.run_id}: its outputs could not be collected: {problem}")
         return 0, None
 
 
-def _receipt(held: RunState, record: Record | None, ended: teardown.Ended) -> None:
+def _receipt(held: RunState, record: Record | None, ended: teardown.Ended, reason: str) -> None:
     """The run's, where it has a folder for it: of what was known before, what is left is brought up to date."""
     begun, design = held.journal.last("begin"), held.design()
     folder = Path(begun["results"]) if begun is not None else None
@@ -103,15 +158,21 @@ def _receipt(held: RunState, record: Record | None, ended: teardown.Ended) -> No
         return
     earlier = _earlier(folder / "receipt.json", held.run_id)
     if record is None and earlier is not None:
-        told = earlier.model_copy(update={"remains": ended.remains, "scans": (*earlier.scans, *ended.scans)})
-        files.write(folder / "receipt.json", told.model_dump_json(indent=2) + "\n")
+        told: dict[str, Any] = {"remains": ended.remains, "scans": (*earlier.scans, *ended.scans)}
+        if ended.remains:
+            told |= {"status": "left-over", "exit_code": int(ExitCode.LEFTOVER)}
+        elif earlier.status in ("kept", "detached", "left-over"):
+            told |= {"status": "swept"}
+        # A folder that somebody has taken away, or a full disk, keeps no other run from being ended.
+        with contextlib.suppress(OSError):
+            files.write(folder / "receipt.json", earlier.model_copy(update=told).model_dump_json(indent=2) + "\n")
         return
     try:
         record = record if record is not None else Record(design, held, claim(folder), [])
     except BurstError:
         return
     record.remains, record.scans = ended.remains, ended.scans
-    record.stopped(BurstError("its client died; another burst ended it"))
+    record.stopped(BurstError(f"{reason}; another burst ended it"))
     record.receipt(status=None if ended.remains else "swept")
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from provisioner import clock
 from provisioner.design.model import Design
-from provisioner.errors import Interrupted, Invalid
+from provisioner.errors import Interrupted, Invalid, Refused
 from provisioner.events import Sink
 from provisioner.executor.process import CommandFailed
 from provisioner.jobs.follow import Follower, Show
@@ -52,7 +52,7 @@ def up(prepared: Work, results: Path, sinks: Sequence[Sink] = ()) -> Receipt:
                 cluster = create(record, prepared)
                 with record.phase("ready"):
                     readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
-                keeping.start(cluster, record)
+                keeping.start(cluster, record, kept=True)
             record.events.step("kept", f"{design.run.id} is kept", expires=design.run.expires)
             return record.receipt(status="kept")
         except (Exception, Interrupted) as problem:
@@ -175,7 +175,19 @@ def down(kept: Kept, results: Path, sinks: Sequence[Sink], *, discard: bool) -> 
     claim(results)
     with state.reopen(kept.state.run_id) as held, signals.catching(lambda: last_words(held)) as caught:
         record = Record(kept.design, held, results, sinks)
-        with contextlib.suppress(CommandFailed):
-            look(kept.cluster.executor, record.meter)
+        begun = held.journal.last("begin")
+        if begun is not None and begun.get("region"):
+            kept.cluster.target.found_in(held.run_id, str(begun["region"]))
         with caught.shielded():
-            return end(record, kept.cluster.target, None if discard else kept.cluster, caught)
+            # What is half destroyed by now must not take the place of what was collected then.
+            collects = not discard and held.journal.last("destroy") is None
+            if collects and held.submitted() and clock.now() < kept.design.run.expires and not work.reachable(kept.cluster):
+                raise Refused(
+                    f"the head of {held.run_id} cannot be reached, and its jobs' outputs are there",
+                    why="nothing was ended",
+                    fix=f"again, when it can be; to end it without them: burst down {held.run_id} --discard",
+                )
+            if collects:
+                with contextlib.suppress(CommandFailed):
+                    look(kept.cluster.executor, record.meter)
+            return end(record, kept.cluster.target, kept.cluster if collects else None, caught)

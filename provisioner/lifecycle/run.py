@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from provisioner.errors import Interrupted, NotCreated
+from provisioner.errors import Interrupted, Kind, NotCreated
 from provisioner.events import Sink
 from provisioner.jobs.follow import Show
 from provisioner.jobs.stage import stage_in
@@ -75,7 +75,7 @@ def create(record: Record, prepared: Work) -> Cluster:
         try:
             inventory = prepared.target.create(record.design, record.events, prepared.folder, record.state.folder)
         except NotCreated as problem:
-            if not isinstance(problem, Overspent):
+            if not isinstance(problem, Overspent) and problem.kind not in (None, Kind.TRANSIENT):
                 # Refused, and not cut off: nothing is on its way any more.
                 record.events.step(SETTLED, "not everything could be made")
             raise

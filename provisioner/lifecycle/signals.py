@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
@@ -31,11 +32,14 @@ class Signals:
         if self.received is not None and clock.monotonic() - self._at < _SAME:
             return
         if self.received is not None:
-            os.write(sys.stderr.fileno(), f"\n{self._last_words()}\n".encode())
+            # Whatever becomes of the words: a terminal may have gone.
+            with contextlib.suppress(Exception):
+                os.write(sys.stderr.fileno(), f"\n{self._last_words()}\n".encode())
             os._exit(ExitCode.INTERRUPTED)
         self.received, self._at = signum, clock.monotonic()
         if self._shielded:
-            os.write(sys.stderr.fileno(), b"\nburst: already taking everything down; again to stop at once\n")
+            with contextlib.suppress(OSError, ValueError):
+                os.write(sys.stderr.fileno(), b"\nburst: already taking everything down; again to stop at once\n")
             return
         raise Interrupted(signum)
 

@@ -25,10 +25,9 @@ from provisioner.design.model import Design
 from provisioner.errors import Invalid, Refused
 from provisioner.jobs.model import Submitted
 from provisioner.lifecycle.journal import Journal
-from provisioner.targets.base import Inventory
+from provisioner.targets.base import RUN_ID, Inventory
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-_RUN_ID = re.compile(r"[a-z][-a-z0-9]{1,62}")
 _Kept = TypeVar("_Kept", Design, Inventory)
 
 
@@ -118,9 +117,12 @@ def begin(run_id: str) -> Iterator[RunState]:
 
 
 @contextmanager
-def reopen(run_id: str) -> Iterator[RunState]:
-    """An existing run's folder, locked. Raises Invalid where there is none, or where somebody works on it."""
-    folder = runs_folder() / run_id
+def reopen(run: str | Path) -> Iterator[RunState]:
+    """An existing run's folder, by its id or its own path, locked. Raises Invalid where there is none, or where somebody works
+    on it.
+    """
+    folder = run if isinstance(run, Path) else runs_folder() / run
+    run_id = folder.name
     try:
         with files.locked(folder, wait=False):
             if not folder.is_dir():
@@ -145,7 +147,7 @@ def existing() -> list[RunState]:
         # A younger one may be about to be locked.
         if clock.now() - unnamed.stat().st_mtime > 60 and not alive(unnamed):
             shutil.rmtree(unnamed, ignore_errors=True)
-    folders = [path for path in runs.iterdir() if _RUN_ID.fullmatch(path.name) and path.is_dir()]
+    folders = [path for path in runs.iterdir() if RUN_ID.fullmatch(path.name) and path.is_dir()]
     return [RunState(path) for path in sorted(folders, key=lambda path: path.stat().st_mtime)]
 
 

@@ -14,7 +14,7 @@ from provisioner.events import Events, Sink
 from provisioner.lifecycle import finishing, state
 from provisioner.lifecycle.finishing import Swept
 from provisioner.lifecycle.state import RunState
-from provisioner.targets.base import UNASKED, Resource, Tagged, Target
+from provisioner.targets.base import RUN_ID, UNASKED, Resource, Tagged, Target
 
 # Regions that are asked at the same time.
 _SIDE_BY_SIDE = 8
@@ -49,7 +49,8 @@ def sweep(
         begun = remembered.journal.last("begin")
         target = by_name.get(begun["target"]) if begun else None
         reason = dead(remembered)
-        if reason is None or (target is None and begun is not None) or not _wished(asked, remembered):
+        elsewhere = region is not None and begun is not None and begun.get("region") not in (None, region)
+        if reason is None or (target is None and begun is not None) or elsewhere or not _wished(asked, remembered):
             continue
         done.extend(finishing.finish(remembered, target, reason, sinks, dry_run=asked.dry_run))
     known = {swept.run_id for swept in done}
@@ -129,7 +130,7 @@ def _stray(tagged: Tagged) -> str | None:
     return dead(RunState(Path(tagged.state)))
 
 
-def down(run_id: str, target: Target | None, region: str | None, sinks: Sequence[Sink]) -> Swept | None:
+def down(run_id: str, target: Target | None, region: str | None, sinks: Sequence[Sink], *, discard: bool = False) -> Swept | None:
     """End one run by its id: one that is remembered here and whose client is dead, or one that is found on `target` by its
     tags, whoever made it, expired or not. None where it is a kept cluster of this machine: `kept.down` is for those.
 
@@ -140,9 +141,14 @@ def down(run_id: str, target: Target | None, region: str | None, sinks: Sequence
         return None
     if remembered is not None and (begun := remembered.journal.last("begin")) is not None:
         place = target if target is not None and target.name == begun["target"] else finishing.target_of(remembered)
-        return next(iter(finishing.finish(remembered, place, "its client died", sinks)), Swept(run_id, "ended meanwhile", 0, ()))
+        return _finished(remembered, place, sinks, discard)
+    if remembered is not None:
+        remembered.forget()
+        return Swept(run_id, "it died before anything was made", 0, ())
     if target is None:
         return None
+    if not RUN_ID.fullmatch(run_id):
+        raise Invalid(f"{run_id!r} is no run's id", why="small letters, digits and dashes", fix="burst list --all-regions")
     found = list(listed(target, everywhere=True, region=region))
     unasked = [each.swept(sinks) for each in found if isinstance(each, Unasked)]
     tagged = [each for each in found if isinstance(each, Tagged) and each.run_id == run_id]
@@ -150,5 +156,20 @@ def down(run_id: str, target: Target | None, region: str | None, sinks: Sequence
         raise Invalid(
             f"there is no run {run_id!r} on {target.name}", why="nothing there has its tags", fix="burst list --all-regions"
         )
+    theirs = next((Path(each.state) for each in tagged if each.state and Path(each.state).is_dir()), None)
+    if theirs is not None:
+        # Another state folder of this machine has its journal.
+        return _finished(RunState(theirs), target, sinks, discard)
     ended = finishing.stray(target, tagged[0] if tagged else run_id, "asked for", sinks)
     return Swept(run_id, ended.reason, 0, (*ended.remains, *(resource for each in unasked for resource in each.remains)))
+
+
+def _finished(remembered: RunState, target: Target, sinks: Sequence[Sink], discard: bool) -> Swept:
+    done = finishing.finish(remembered, target, "its client died", sinks, discard=discard)
+    if not done and remembered.folder.is_dir():
+        raise Invalid(
+            f"{remembered.run_id} is being worked on by another burst",
+            why=f"{remembered.folder} is locked",
+            fix="wait for it, or end it: Ctrl-C there",
+        )
+    return done[0] if done else Swept(remembered.run_id, "another burst has ended it meanwhile", 0, ())

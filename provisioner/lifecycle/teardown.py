@@ -36,9 +36,11 @@ def destroy(target: Target, run_id: str, events: Events, journal: Journal | None
     scans: list[Scan] = []
     remains: tuple[Resource, ...] = ()
     clean = failed = 0
-    while clean < needed and failed < _ATTEMPTS:
+    # What could be deleted has to be heard of: an answer that has it no more is only the first clean one.
+    while clean < needed and (failed < _ATTEMPTS or (not remains and failed < 2 * _ATTEMPTS)):
         if clean:
-            events.say("settle", f"it was cut off while it was made: asked again in {target.settles:.0f} s")
+            cut = "it was cut off while it was made" if journal is not None else "nobody here knows whether it was cut off"
+            events.say("settle", f"{cut}: asked again in {target.settles:.0f} s")
         clock.sleep(target.settles if clean else 0.5 if failed else 0)
         if not clean:
             _end(target, run_id, events)
@@ -50,7 +52,7 @@ def destroy(target: Target, run_id: str, events: Events, journal: Journal | None
             if 0 < target.settles < clock.monotonic() - began and _ids(remains) == _ids(before):
                 # For minutes it was told to go, and nothing went.
                 break
-    if failed == _ATTEMPTS and not remains:
+    if clean < needed and not remains:
         # The last round of deleting has been heard of by nobody yet.
         remains = _remaining(target, run_id, intents, scans)
     _tell(remains, events)

@@ -139,6 +139,15 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
             _gather_one(cluster, record, submitted[job.name], watch)
 
 
+def reachable(cluster: Cluster) -> bool:
+    """Whether the head answers at all, be it that the line drops for a moment."""
+    try:
+        _insist(cluster, lambda: bool(cluster.executor.run(["true"])))
+    except (CommandFailed, BurstError):
+        return False
+    return True
+
+
 def _insist(cluster: Cluster, asked: Callable[[], bool]) -> None:
     """Until it is answered: a line that drops for a moment costs nobody their outputs. Raises what the last try raised.
 

@@ -286,7 +286,9 @@ class Limits(Part):
     ttl: Duration = Field(default=8 * 3600, description="The cluster's longest life.")
     idle: Duration = Field(default=600, description="An elastic node that idles this long is ended.")
     unused: Duration | None = Field(
-        None, description="A kept cluster in which no job was and nobody logged in for so long ends itself; at ttl when left out."
+        None,
+        description="A kept cluster in which no job was and nobody logged in for so long ends itself, with what was not fetched "
+        "(on `local` that is saved first); at ttl when left out.",
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -12,6 +13,9 @@ from provisioner.design.model import Design
 from provisioner.events import Events
 from provisioner.executor.base import Executor
 from provisioner.findings import Finding
+
+# What a run is called: names are made of it, and folders. Never a path, never empty.
+RUN_ID = re.compile(r"[a-z][-a-z0-9]{1,62}")
 
 
 class Part(BaseModel):
@@ -125,6 +129,9 @@ class Target(Protocol):
         """Where runs are looked for: the region of the user's own configuration and those of the runs that this machine
         knows of, or every one that the account may use; ("",) where there is only one place.
         """
+
+    def found_in(self, run_id: str, region: str) -> None:
+        """Where a run is, or was, of which the target itself may remember nothing."""
 
     def runs(self, region: str) -> Iterable[Tagged]:
         """Every run that has anything there, found by tags."""

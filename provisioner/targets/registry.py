@@ -44,4 +44,7 @@ def chosen(names: Sequence[str]) -> list[tuple[list[Target], str | None]]:
         meant = [parse_target(name) for name in names]
     except ValueError as problem:
         raise Invalid(str(problem), fix="--target aws/us-east-2") from problem
-    return [([open_target(each.name)], each.region) for each in meant]
+    targets = [(open_target(each.name), each.region) for each in meant]
+    for target, _ in targets:
+        getattr(target, "insist", lambda: None)()
+    return [([target], region) for target, region in targets]

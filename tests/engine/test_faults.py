@@ -1,12 +1,12 @@
-"""What a provider says while a stack is made, in every class and its own words, on types all over each cloud's program.
+"""What a provider says while a stack is made, in every class and its own words, on each type of each cloud's program.
 
-An engine's start is seconds, so that the classes go round the types instead of each meeting all: `every` n-th type, another
-one for each class.
+An engine's start is seconds, so that the classes go round the types instead of each meeting all.
 """
 
 from __future__ import annotations
 
 import importlib
+import shutil
 from functools import cache
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from provisioner.targets.azure.target import AzurePlace
 from provisioner.targets.gcp.target import GcpPlace
 from tests.engine.conftest import standing
 from tests.engine.driving import Around
+from tests.nothing_left import measured
 from tests.stacks import programs
 from tests.stacks.contract import Cloud
 
@@ -70,29 +71,44 @@ def types(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(made.type for made in cloud.run(design(cloud.text, name)).resources))
 
 
-@pytest.mark.timeout(600)
-@pytest.mark.parametrize("kind", [kind.name for kind in Kind])
-@pytest.mark.parametrize("name", PLACES)
-def test_a_stack_that_is_refused_says_why_and_leaves_nothing(
-    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cloud, classes = harness(name), [each.name for each in Kind]
-    every = types(name)
-    where = every[classes.index(kind) * (len(every) - 1) // (len(classes) - 1)]
-    words = _FORMS[name].format(CODES[name][kind])
-    configuration = programs.configured(design(cloud.text, name))
+def refused(around: Around, cloud: Cloud, where: str, kind: str) -> int:
+    """The first resource of this type is refused so. Answers what is left once the run has been destroyed."""
+    words = _FORMS[cloud.name].format(CODES[cloud.name][kind])
+    configuration = programs.configured(design(cloud.text, cloud.name))
     secrets = {"burst:keys": configuration.pop("burst:keys")}
+    around.order(faults={where: words})
+    with pytest.raises(NotCreated) as caught:
+        around.create(configuration, secrets)
+    assert caught.value.kind is Kind[kind]
+    assert where in caught.value.message
+    assert words in caught.value.why
+    assert where not in {identity.rpartition("/")[0] for identity in around.ledger.left()}
+    around.order()
+    around.destroy()
+    shutil.rmtree(around.layout.root, ignore_errors=True)
+    left = around.ledger.left()
+    assert OTHERS.items() <= left.items()
+    return len(left) - len(OTHERS)
+
+
+PARTS = 6
+
+
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("name", PLACES)
+def test_a_stack_of_which_one_type_is_refused_says_why_and_leaves_nothing(
+    name: str, part: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every type of the program; the classes go round them."""
+    cloud, classes, left = harness(name), [each.name for each in Kind], 0
     around = Around(tmp_path, cloud.folder, name, f"tests.stacks.{name}", classify=PLACES[name].classify)
+    mine = [(i, where) for i, where in enumerate(types(name)) if i % PARTS == part]
     with standing(around, monkeypatch):
         for identity, what in OTHERS.items():
             around.ledger.write(did="create", type="vpc", name=what, id=identity)
-        around.order(faults={where: words})
-        with pytest.raises(NotCreated) as caught:
-            around.create(configuration, secrets)
-        assert caught.value.kind is Kind[kind]
-        assert where in caught.value.message
-        assert words in caught.value.why
-        assert where not in {identity.rpartition("/")[0] for identity in around.ledger.left()}
-        around.order()
-        around.destroy()
-        assert around.ledger.left() == OTHERS
+        for i, where in mine:
+            # Another class for each of a part's types, too.
+            left += refused(around, cloud, where, classes[(i + i // PARTS) % len(classes)])
+    assert left == 0
+    measured("faults", f"{name} (real engine)", f"making one type is refused | {part}", cases=len(mine), left=left, others=0)

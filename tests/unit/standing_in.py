@@ -189,5 +189,8 @@ class ListedTarget:
     def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
         return ("",)
 
+    def found_in(self, run_id: str, region: str) -> None:
+        return
+
     def runs(self, region: str) -> Iterable[Tagged]:
         return list(self.tagged)

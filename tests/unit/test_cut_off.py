@@ -106,8 +106,8 @@ def test_what_comes_to_be_again_and_again_is_told() -> None:
 
     told: list[Event] = []
     ended = teardown.destroy(Endless(appears=1), RUN_ID, Events(RUN_ID, [told.append]))
-    assert [resource.id for resource in ended.remains] == ["i-4"], "what there was after the last deletion"
-    assert told[-1].message == "left: instance i-4 (billed)"
+    assert [resource.id for resource in ended.remains] == ["i-7"], "what there was after the last deletion"
+    assert told[-1].message == "left: instance i-7 (billed)"
 
 
 def test_the_last_words_name_what_may_be_left_and_the_command() -> None:

@@ -93,7 +93,11 @@ def test_a_bucket_without_tags_is_the_runs_and_one_with_others_is_not(world: Wor
         s3.create_bucket(Bucket=name, CreateBucketConfiguration=where)
     tag = {"Key": "burst-run", "Value": "test-abc234-b-xyz789"}
     s3.put_bucket_tagging(Bucket="test-abc234-b-xyz789-bucket-0", Tagging={"TagSet": [tag]})
-    assert [each.id for each in place.remains(world.session, "test-abc234") if each.kind == "bucket"] == ["test-abc234-bucket-0"]
+    mine = Intent("aws:s3/bucket:Bucket", "test-abc234-bucket-0")
+    found = place.remains(world.session, "test-abc234", [mine])
+    assert [each.id for each in found if each.kind == "bucket"] == ["test-abc234-bucket-0"]
+    found = place.remains(world.session, "test-abc234")
+    assert [each.id for each in found if each.kind == "bucket"] == [], "nobody says whose it is"
 
 
 def test_the_console_is_the_machines(world: World, place: AwsPlace) -> None:
@@ -230,7 +234,7 @@ def test_what_has_a_name_of_its_own_is_asked_for_by_it(world: World, place: AwsP
     absent = [Intent(kind, "test-abc234-never") for kind in ASKED]
     others = [Intent(intent.type, f"x{intent.name}") for intent in intents]
     found = list(named(clients(world.session), "test-abc234", [*intents, *absent, *others]))
-    kinds = {kind for kind, _, _ in ASKED.values()} - {"placement-group", "bucket"}
+    kinds = {kind for kind, _, _ in ASKED.values()} - {"placement-group"}
     listed = [each for each in place.remains(world.session, "test-abc234") if each.kind in kinds]
     assert {(each.kind, each.id) for each in found} == {(each.kind, each.id) for each in listed}
     assert {each.kind for each in found} == kinds

@@ -126,6 +126,7 @@ def test_the_target_is_azure() -> None:
 
 
 def test_the_head_is_ended_first_and_what_it_launched_meanwhile_too(azure: Azure, caller: Caller) -> None:
+    azure.pages[GROUP] = {"id": GROUP, "name": RUN, "location": "eastus", "tags": tags(DESIGN)}
     azure.machines = {f"{RUN}-{name}": {} for name in ("head", "cpu-1", "cpu-2")}
     azure.troubles.append(lambda method, path: azure.machines.update({f"{RUN}-cpu-3": {}}) if path.endswith("cpu-2") else None)
     PLACE.end_machines(caller, RUN)
@@ -192,9 +193,15 @@ def test_nothing_is_left(azure: Azure, caller: Caller) -> None:
     assert list(PLACE.runs(caller)) == []
 
 
-def test_a_group_without_tags_is_found_by_its_name(azure: Azure, caller: Caller) -> None:
-    azure.pages[GROUP] = {"id": GROUP, "name": RUN, "location": "eastus"}
+def test_a_group_is_the_runs_by_its_tags_and_not_by_its_name(azure: Azure, caller: Caller) -> None:
+    """It gets them in the call that makes it."""
+    azure.pages[GROUP] = {"id": GROUP, "name": RUN, "location": "eastus", "tags": tags(DESIGN)}
     assert [each.kind for each in PLACE.remains(caller, RUN)] == ["resource group"]
+    azure.pages[GROUP] = {"id": GROUP, "name": RUN, "location": "eastus"}
+    azure.machines = {"somebody-elses": {}}
+    assert PLACE.remains(caller, RUN) == ()
+    PLACE.end_machines(caller, RUN)
+    assert azure.requests("DELETE") == []
 
 
 def test_runs_by_their_tags_and_by_their_roles(left: Azure, caller: Caller) -> None:

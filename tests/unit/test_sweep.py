@@ -295,3 +295,38 @@ def test_the_receipt_of_a_finished_run_tells_what_is_left(folder: Path) -> None:
     sweep([target])
     told = Receipt.model_validate_json((results / "receipt.json").read_bytes())
     assert (told.remains, len(told.scans)) == ((), 4), "what was known before stays"
+
+
+def test_down_takes_no_path_for_a_run() -> None:
+    target = ListedTarget(there=["/tmp/precious", "."])
+    for wanted in ("/tmp/precious", ".", "..", "A", ""):
+        with pytest.raises(Invalid, match="is no run's id"):
+            down(wanted, target, None, [])
+    assert target.calls == []
+
+
+def test_down_leaves_a_run_of_another_state_folder_that_somebody_works_on(folder: Path) -> None:
+    theirs = folder / "theirs-abc234"
+    theirs.mkdir()
+    Events("theirs-abc234", [state.RunState(theirs).journal]).step("begin", "…", target="local", results="r", expires=NOW + 60)
+    target = ListedTarget(there=["theirs-abc234"])
+    target.tagged = [tag("theirs-abc234", folder=str(theirs))]
+    with state.reopen(theirs), pytest.raises(Invalid, match="is being worked on by another burst"):
+        down("theirs-abc234", target, None, [])
+    assert target.there == {"theirs-abc234"}
+    swept = down("theirs-abc234", target, None, [])
+    assert swept is not None
+    assert (swept.remains, target.there, theirs.exists()) == ((), set(), False)
+
+
+def test_a_run_is_looked_for_in_the_region_that_its_journal_has() -> None:
+    class Placed(ListedTarget):
+        def found_in(self, run_id: str, region: str) -> None:
+            self.calls.append((region, run_id))
+
+    with state.begin("far-abc234") as run:
+        Events("far-abc234", [run.journal]).step("begin", "…", target="aws", region="us-west-2", results="r", expires=NOW + 60)
+    target = Placed("aws", there=["far-abc234"])
+    assert sweep([target], region="eu-west-1") == [], "it is in another one"
+    assert [s.run_id for s in sweep([target])] == ["far-abc234"]
+    assert target.calls == [("us-west-2", "far-abc234"), ("destroy", "far-abc234")]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import traceback
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from provisioner.lifecycle.record import claim
 from provisioner.lifecycle.run import run
 from provisioner.report.receipt import Cost, Receipt
 from provisioner.report.terminal import Progress, receipt_lines
+from provisioner.targets.local.keeper import holders
 
 LOG = "burst.log"
 # The state folder is made within milliseconds; a loaded machine may take seconds.
@@ -37,6 +40,8 @@ def run_behind(prepared: Work, into: Path) -> Receipt:
                 break
             said = log.read_text(errors="replace")[-2000:]
             raise Refused(f"{run_id} did not begin", why=said, fix=f"read {log}")
+    else:
+        raise Refused(f"{run_id} has not begun after {_BEGINS:.0f} s", why="it may still do so", fix=f"burst list; read {log}")
     return Receipt(
         run_id=run_id,
         name=prepared.design.name,
@@ -78,6 +83,17 @@ def finished(into: Path, run_id: str | None) -> Receipt | None:
     except (OSError, ValueError):
         return None
     return receipt if run_id in (None, receipt.run_id) else None
+
+
+def end(remembered: state.RunState) -> Receipt | None:
+    """Ask the client behind a terminal for a clean end, and wait for it; None where it is not one of those."""
+    begun = remembered.journal.last("begin")
+    if begun is None or not (Path(begun["results"]) / LOG).is_file():
+        return None
+    for pid in holders(remembered.folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int(pid), signal.SIGTERM)
+    return awaited(remembered)
 
 
 def awaited(remembered: state.RunState) -> Receipt | None:

@@ -131,7 +131,7 @@ def _destroyed(receipt: Receipt, events: Events) -> teardown.Ended:
     """The head has ended what is billed; what is free of charge, and Pulumi's own state, goes from here."""
     name, _, region = receipt.target.partition("/")
     target = open_target(name)
-    if region and hasattr(target, "found_in"):
+    if region:
         target.found_in(receipt.run_id, region)
     return teardown.destroy(target, receipt.run_id, events, settled=True)
 
@@ -195,8 +195,14 @@ def salvage(held: RunState, sinks: Sequence[Sink]) -> int | None:
     """Bring what a detached run left in its bucket before it is swept; the number of files, None where it has no receipt."""
     bucket = detached(held)
     told = bucket.json("receipt.json") if bucket is not None else None
-    if bucket is None or told is None:
+    if bucket is None:
         return None
+    if told is None:
+        # Its head died before it came to that: what it had put there by then.
+        begun = bucket.json("begun.json")
+        into = Path((held.journal.last("begin") or {})["results"])
+        brought = _so_far(bucket, into, sinks).jobs.values() if begun and begun.get("receipt") else ()
+        return sum(len(job.outputs) for job in brought) or None
     receipt, events = Receipt.model_validate(told), Events(held.run_id, list(sinks))
     into = claim(Path((held.journal.last("begin") or {})["results"]))
     found = download(bucket, receipt, into, events)

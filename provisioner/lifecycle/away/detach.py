@@ -72,7 +72,10 @@ def detach(prepared: Work, into: Path, sinks: Sequence[Sink] = ()) -> Receipt:
             if submitted:
                 with caught.shielded():
                     hand_over(cluster, record, submitted)
-                    return record.receipt(status="detached")
+                    if caught.received is None:
+                        return record.receipt(status="detached")
+                    # Whoever was told that everything is taken down is not to be left with a cluster.
+                    raise Interrupted(caught.received)
         except (Exception, Interrupted) as problem:
             record.stopped(problem)
         with caught.shielded():

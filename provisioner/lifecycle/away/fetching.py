@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from provisioner.errors import Invalid, Refused
-from provisioner.events import Sink
+from provisioner.events import Events, Sink
 from provisioner.lifecycle import kept, state
 from provisioner.lifecycle.away import background, bring, detach
 from provisioner.lifecycle.kept import Kept
@@ -31,6 +31,9 @@ def fetch(wanted: str | None, into: Path | None, sinks: Sequence[Sink], source: 
         return over
     if remembered.journal.last("detached") is not None:
         return bring.fetch(remembered.run_id, into, sinks)
+    if state.alive(remembered.folder):
+        said = f"{remembered.run_id} goes on behind a terminal: waiting for its end"
+        Events(remembered.run_id, list(sinks)).say("waiting", said)
     if (over := background.awaited(remembered)) is not None:
         return over
     found = kept.find(remembered.run_id)
@@ -42,6 +45,8 @@ def down(wanted: str | None, into: Path | None, sinks: Sequence[Sink], *, discar
     remembered = state.find(wanted)
     if not discard and bring.ended(remembered) is not None:
         return bring.fetch(remembered.run_id, into, sinks)
+    if (over := background.end(remembered)) is not None:
+        return over
     found = kept.find(wanted)
     return kept.down(found, into or found.results, sinks, discard=discard)
 

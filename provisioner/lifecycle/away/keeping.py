@@ -54,12 +54,14 @@ _START = (
 )
 
 
-def start(cluster: Cluster, record: Record) -> None:
-    """Have the head watch the run's limits, where it is a machine. What keeps it from that is a finding."""
+def start(cluster: Cluster, record: Record, *, kept: bool = False) -> None:
+    """Have the head watch the run's limits, where it is a machine; limits.unused is a `kept` cluster's alone. What keeps it
+    from that is a finding.
+    """
     design = record.design
     if not cluster.inventory.reports:
         return
-    told = json.dumps(instructions(design, record.meter.spent()), indent=1)
+    told = json.dumps(instructions(design, record.meter.spent(), kept=kept), indent=1)
     files = {_PROGRAM: Path(keeper.__file__).read_text(encoding="utf-8"), _TOLD: told, _UNIT: _SERVICE}
     try:
         cluster.executor.run(["python3", "-I", "-c", _WRITE], stdin=json.dumps(files).encode(), admin=True)
@@ -74,14 +76,14 @@ def start(cluster: Cluster, record: Record) -> None:
         record.found(warning("keeper", message, "burst plan shows the bill; limits.ttl holds all the same"))
 
 
-def instructions(design: Design, spent: float) -> dict[str, Any]:
+def instructions(design: Design, spent: float, *, kept: bool = True) -> dict[str, Any]:
     """What the program is told. `spent` is in USD, by now."""
     # What comes before the end's own part is the client's, for collecting. The money may run out between two looks.
     margin = min(_ENDING, (design.ttl - design.working_life) / 2) + _EVERY
     hosts = ",".join(hostlist(group.name, 1, group.max) for group in design.groups)
     return {
         "expires": design.run.expires,
-        "unused": design.unused,
+        "unused": design.unused if kept else None,
         "budget": design.budget,
         "since": clock.now(),
         "spent": spent,

@@ -50,7 +50,7 @@ def remains(session: Any, run_id: str, intents: Sequence[Intent] = ()) -> tuple[
         "instance": lambda: _instances(to, run_id),
         "efs": lambda: _file_systems(to, run_id, "efs"),
         "fsx": lambda: _file_systems(to, run_id, "fsx"),
-        "bucket": lambda: _buckets(to, run_id),
+        "bucket": lambda: _buckets(to, run_id, intents),
         **{kind: lambda kind=kind: _ec2(to, run_id, kind) for kind in _EC2},  # type: ignore[misc]
         "instance-profile, role": lambda: _iam(to, run_id),
         **({"what has a name": lambda: named(to, run_id, intents)} if intents else {}),
@@ -110,11 +110,12 @@ def _file_systems(to: Clients, run_id: str, service: str) -> Iterator[Resource]:
             yield _resource(to, service, each["FileSystemId"], told.get("Name", ""), billed=True)
 
 
-def _buckets(to: Clients, run_id: str) -> Iterator[Resource]:
-    """By name; one that has another run's tag is another run's, one without any was cut off before it got them."""
+def _buckets(to: Clients, run_id: str, intents: Sequence[Intent]) -> Iterator[Resource]:
+    """By name and tag. One without tags was cut off before it got them, where the journal has its name; else it is somebody's."""
+    named = {intent.name for intent in intents}
     for each in to.s3.list_buckets()["Buckets"]:
         name = each["Name"]
-        if name.startswith(f"{run_id}-") and _bucket_tags(to.s3, name).get(RUN, run_id) == run_id:
+        if name.startswith(f"{run_id}-") and _bucket_tags(to.s3, name).get(RUN, run_id if name in named else "") == run_id:
             yield _resource(to, "bucket", name, name, billed=True)
 
 

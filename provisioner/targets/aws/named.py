@@ -2,7 +2,7 @@
 
 "Changes that I make are not always immediately visible" (IAM User Guide, Troubleshooting) and "Eventual consistency" (EC2
 API Reference): both hold for listings as for tags. What has no name of its own (a network, a gateway, a machine) is found by
-its tags alone; for those a second look a minute later is the only way.
+its tags alone; for those a second look a minute later is the only way. Buckets are listed by name (listing.py).
 """
 
 from __future__ import annotations
@@ -40,11 +40,6 @@ def _security_group(to: Clients, run_id: str, name: str) -> str | None:
     return str(told[0]["GroupId"]) if told else None
 
 
-def _bucket(to: Clients, run_id: str, name: str) -> str | None:
-    to.s3.head_bucket(Bucket=name)
-    return name
-
-
 # Pulumi's type → (our kind, the question that answers its id, whether it costs money).
 ASKED: dict[str, tuple[str, Callable[[Clients, str, str], str | None], bool]] = {
     "aws:iam/role:Role": ("role", _role, False),
@@ -52,7 +47,6 @@ ASKED: dict[str, tuple[str, Callable[[Clients, str, str], str | None], bool]] = 
     "aws:ec2/launchTemplate:LaunchTemplate": ("launch-template", _launch_template, False),
     "aws:ec2/placementGroup:PlacementGroup": ("placement-group", _placement_group, False),
     "aws:ec2/securityGroup:SecurityGroup": ("security-group", _security_group, False),
-    "aws:s3/bucket:Bucket": ("bucket", _bucket, True),
 }
 
 

@@ -57,8 +57,13 @@ def remains(caller: Caller, run_id: str) -> tuple[Resource, ...]:
     group = caller.group(run_id)
     asked: dict[str, Callable[[], Iterable[Resource]]] = {
         "resource groups": lambda: _groups(caller, run_id),
-        f"what lies in {run_id}": lambda: _resources(caller, caller.listed(f"{group}/resources", RESOURCES)),
-        **{f"{kind} of {run_id}": partial(_direct, caller, group, kind, version) for kind, version in _DIRECT},
+        f"what lies in {run_id}": lambda: _inside(
+            caller, run_id, lambda: _resources(caller, caller.listed(f"{group}/resources", RESOURCES))
+        ),
+        **{
+            f"{kind} of {run_id}": partial(_inside, caller, run_id, partial(_direct, caller, group, kind, version))
+            for kind, version in _DIRECT
+        },
         "what has its tags": lambda: _tagged(caller, run_id),
         "role definitions": lambda: _roles(caller, run_id, DEFINITION, _definitions),
         "role assignments": lambda: _roles(caller, run_id, ASSIGNMENT, _assignments),
@@ -90,11 +95,22 @@ def _run(told: dict[str, str], region: str = "") -> Iterator[Tagged]:
         yield Tagged(run_id=told[RUN], owner=told.get(OWNER, ""), expires=ends, state="", region=region)
 
 
+def own_group(caller: Caller, run_id: str) -> dict[str, Any] | None:
+    """The run's, by its name. It got its tags in the call that made it: one without them is somebody else's."""
+    told = caller.call("GET", caller.group(run_id), RESOURCES, absent=True)
+    ours = told.status == 200 and (told.told.get("tags") or {}).get(RUN) == run_id
+    return dict(told.told) if ours else None
+
+
+def _inside(caller: Caller, run_id: str, listed: Callable[[], Iterable[Resource]]) -> Iterable[Resource]:
+    return listed() if own_group(caller, run_id) is not None else ()
+
+
 def _groups(caller: Caller, run_id: str) -> Iterator[Resource]:
     """The run's own, by its name; and whatever else has its tags, with which goes what lies in it."""
-    own = caller.call("GET", caller.group(run_id), RESOURCES, absent=True)
+    own = own_group(caller, run_id)
     by_tag = caller.listed(f"{caller.root}/resourcegroups?$filter={quote(_of(run_id))}", RESOURCES)
-    for group in {each["id"].lower(): each for each in (*by_tag, *([own.told] if own.status == 200 else []))}.values():
+    for group in {each["id"].lower(): each for each in (*by_tag, *([own] if own is not None else []))}.values():
         yield Resource(kind=GROUP, id=group["id"], name=group["name"], region=caller.region)
 
 

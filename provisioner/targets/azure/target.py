@@ -112,6 +112,9 @@ class AzurePlace:
 def _end_machines(caller: Caller, run_id: str) -> None:
     """The head first, and what it launched in its last moment."""
     template = {"run": run_id, "subscription": caller.subscription, "group": run_id}
+    if listing.own_group(caller, run_id) is None:
+        # There is none, or somebody else's has the name.
+        return
     launcher.end(["head"], template, caller)
     going = {"head"}
     for _ in range(_LOOKS):

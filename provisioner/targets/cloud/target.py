@@ -75,6 +75,8 @@ class CloudTarget:
         self.name = place.name
         self._place = place
         self._sessions = Sessions(place.session)
+        # Whether its user has named it: then it is asked whatever there seems to be of credentials.
+        self._named = False
         # Where runs are, also those whose folder has gone.
         self._touched: dict[str, set[str]] = {}
 
@@ -88,7 +90,11 @@ class CloudTarget:
 
     def configured(self) -> bool:
         """Whether this user seems to have credentials for it."""
-        return self._place.configured()
+        return self._named or self._place.configured()
+
+    def insist(self) -> None:
+        """It is asked for its runs even where there seem to be no credentials, and says so where there are none."""
+        self._named = True
 
     def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
         found = [*engine.findings(), *_user_data(design, folder)]
@@ -234,14 +240,14 @@ class CloudTarget:
 
     def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
         known = {kept.region for kept in self._known()}
-        if not self._place.configured():
+        if not self.configured():
             return tuple(sorted(known))
         own = self._place.region()
         return tuple(sorted({own, *known, *(self._place.regions(self._session(own)) if everywhere else ())}))
 
     def runs(self, region: str) -> Iterable[Tagged]:
         found: dict[str, Tagged] = {kept.run_id: kept for kept in self._known() if kept.region == region}
-        if self._place.configured():
+        if self.configured():
             for tagged in self._sessions.asked(region, lambda session: tuple(self._place.runs(session))):
                 # What is in no region tells nothing of where the rest is.
                 self._touched.setdefault(tagged.run_id, set()).update({tagged.region} - {""})

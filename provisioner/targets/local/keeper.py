@@ -42,7 +42,7 @@ class LocalKeeper(Keeper):
         return self._locked() or any(_is_somebodys(found) for found in processes.of(self._root))
 
     def _locked(self) -> bool:
-        return any(_holders(self._folder))
+        return any(holders(self._folder))
 
     def end(self, reason: str) -> None:
         """Have it ended, unless a client or a helper of ours is at it. Called again until we have ended with it."""
@@ -64,7 +64,7 @@ class LocalKeeper(Keeper):
         if late < _GRACE or self._told_client:
             return
         self._told_client = True
-        for pid in _holders(self._folder):
+        for pid in holders(self._folder):
             say(f"process {pid} works on it {late:.0f} s after its expiry: SIGTERM")
             for signum in (signal.SIGTERM, signal.SIGCONT):
                 with contextlib.suppress(ProcessLookupError):
@@ -88,7 +88,7 @@ def _detached(commands: list[list[str]], folder: Path) -> subprocess.Popen[bytes
     return process.daemon(["/bin/sh", "-c", script], cwd="/", env=env, log=folder / "keeper.log")
 
 
-def _holders(folder: Path) -> Iterator[str]:
+def holders(folder: Path) -> Iterator[str]:
     """Processes, by their ids, that have the folder locked (proc(5), /proc/locks). Looking locks nobody out, as trying would."""
     with contextlib.suppress(OSError):
         inode = str(folder.stat().st_ino)

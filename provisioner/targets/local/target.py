@@ -18,7 +18,7 @@ from provisioner.executor.subprocess import SubprocessExecutor
 from provisioner.findings import Finding
 from provisioner.launch import local as launcher
 from provisioner.targets import host
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import RUN_ID, Intent, Inventory, Resource, Tagged
 from provisioner.targets.local import checks, daemons, mounts, ports, processes
 from provisioner.targets.local.layout import Layout, is_default, runtime_folder
 from provisioner.units import count
@@ -107,6 +107,9 @@ class LocalTarget:
     def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
         return ("",)
 
+    def found_in(self, run_id: str, region: str) -> None:
+        """There is only one place."""
+
     def runs(self, region: str) -> Iterable[Tagged]:
         runtime = runtime_folder()
         folders = {path.name for path in runtime.iterdir() if path.is_dir() and not path.is_symlink()}
@@ -134,6 +137,7 @@ class LocalTarget:
 
 
 def _layout(run_id: str) -> Layout:
+    assert RUN_ID.fullmatch(run_id), "a run is a folder's name, and never a path"
     return Layout(runtime_folder() / run_id)
 
 

@@ -19,7 +19,7 @@ from provisioner.findings import Finding
 from provisioner.launch import nspawn as launcher
 from provisioner.launch.resume import Attempts, first_to_be_had
 from provisioner.targets import host, keys
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import RUN_ID, Intent, Inventory, Resource, Tagged
 from provisioner.targets.nspawn import cgroups, checks, images, making, network, plan, rehearsal, removal
 from provisioner.targets.nspawn.layout import Layout, runs_folder
 from provisioner.units import count
@@ -123,6 +123,9 @@ class NspawnTarget:
     def regions(self, *, everywhere: bool = False) -> tuple[str, ...]:
         return ("",)
 
+    def found_in(self, run_id: str, region: str) -> None:
+        """There is only one place."""
+
     def runs(self, region: str) -> Iterable[Tagged]:
         return list(_tags(sorted(self._all_runs())))
 
@@ -135,6 +138,7 @@ class NspawnTarget:
 
 
 def _layout(run_id: str) -> Layout:
+    assert RUN_ID.fullmatch(run_id), "a run is a folder's name, and never a path"
     return Layout(runs_folder() / run_id)
 
 
