@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
 
 from provisioner import clock
 from provisioner.design.model import Design, Output
@@ -43,6 +43,8 @@ class Cluster:
     watch: Watch | None = None
     # The head did not answer for so long that it was given up.
     lost: bool = False
+    # Outputs that are on their way, beside the watch; a signal may have kept the watch from waiting for them.
+    under_way: list[Future[None]] = field(default_factory=list)
 
     def heal(self, names: Sequence[str], events: Events) -> None:
         """Make nodes that died anew, where they were always there; elastic ones are handed back to Slurm, who asks."""
@@ -86,6 +88,9 @@ def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], sh
     watch = cluster.watch = Watch(cluster.executor, submitted, record.events)
     follower = Follower(cluster.executor, show) if show is not None else None
 
+    def early(name: str) -> None:
+        cluster.under_way.append(courier.submit(_gather_early, cluster, record, submitted[name], watch))
+
     # Beside the watch: gigabytes on their way must not keep it from seeing a node die or the time run out.
     with ThreadPoolExecutor(1) as courier:
         try:
@@ -93,7 +98,7 @@ def follow(cluster: Cluster, record: Record, submitted: dict[str, Submitted], sh
                 lambda names: cluster.heal(names, record.events),
                 follower,
                 deadline(record.design),
-                lambda name: courier.submit(_gather_early, cluster, record, submitted[name], watch) if bring else None,
+                early if bring else lambda _: None,
                 record.meter,
             )
         except ClusterLost:
@@ -120,6 +125,8 @@ def gather(cluster: Cluster, record: Record, *, running: bool = False) -> None:
 
     Jobs that are not over are cancelled first; with `running` they go on and are left out.
     """
+    # Two that bring the same files at once would take them away from each other.
+    wait(cluster.under_way)
     submitted = record.state.submitted()
     watch = Watch(cluster.executor, submitted, record.events, quiet=True)
     if cluster.watch is not None and cluster.watch.over():

@@ -69,7 +69,7 @@ jobs:
     burst.write({"burst.yaml": file})
     process = burst.start("run", "--results", "r", "-o", "json")
     events = burst.folder / "r" / "events.jsonl"
-    until("running", lambda: events.exists() and "RUNNING" in events.read_text())
+    until("its first try", lambda: any(path.read_text() for path in burst.runtime.glob("death-*/work/long/tries.txt")))
     switch_off(burst, "cpu-1")
     out, err = process.communicate(timeout=200)
     assert process.returncode == 0, err

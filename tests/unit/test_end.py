@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from making import Still, design
+from making import Still, design, inventory
 from standing_in import FolderExecutor, ListedTarget
 
 from provisioner import clock
@@ -141,3 +143,25 @@ def test_a_place_that_cannot_be_asked_is_never_said_to_be_empty(folder: Path) ->
     assert left.name == f"local could not be asked what is left: {why}"
     assert ("reap", left.id) not in target.calls, "nobody knows what it is"
     assert record.state.folder.exists(), "the next sweep asks again"
+
+
+def test_what_is_on_its_way_is_not_brought_a_second_time_beside_it(folder: Path) -> None:
+    """A signal may have kept the watch from waiting for its courier."""
+    order: list[str] = []
+
+    class Slow(Broken):
+        def python(self, script: Path, request: dict[str, Any]) -> Any:
+            order.append("asked")
+            return super().python(script, request)
+
+    (folder / "work/melt").mkdir(parents=True)
+    (folder / "work/melt/log").write_text("precious")
+    (folder / "state").mkdir()
+    record = Record(DESIGN, RunState(folder / "state"), claim(folder / "results"), [])
+    record.state.save_submitted({"melt": Submitted(name="melt", slurm_id=1, folder=str(folder / "work" / "melt"))})
+    cluster = Cluster(ListedTarget(there=[RUN_ID]), inventory(DESIGN, folder / "work"), Slow(unanswered))
+    with ThreadPoolExecutor(1) as courier, clock.use(Still()):
+        cluster.under_way.append(courier.submit(lambda: (time.sleep(0.2), order.append("courier"))[1]))
+        end(record, cluster.target, cluster, Signals(lambda: ""))
+    assert order[0] == "courier"
+    assert (folder / "results/melt/log").read_text() == "precious"
