@@ -46,13 +46,12 @@ packages-installed:
 demo: setup
 	$(BIN)/burst run examples/hello/burst.yaml
 
-# Machines mostly wait for one another to boot: two clusters at a time, which is what two cores and the usual
-# fs.inotify.max_user_instances have room for.
+# Clusters mostly wait: two at a time, which is what two cores and the usual fs.inotify.max_user_instances have room for. Those of
+# ordinary processes are one after the other (tests/e2e/conftest.py): they share this machine's ports.
 test: setup-dev
 ifeq ($(PYTEST_ARGS),)
 	$(BIN)/python -m pytest tests/unit tests/stacks tests/engine -n 2
-	$(BIN)/python -m pytest tests/e2e
-	$(BIN)/python -m pytest tests/machines -n 2 --dist worksteal
+	$(BIN)/python -m pytest tests/e2e tests/machines -n 2 --dist loadgroup
 else
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 endif

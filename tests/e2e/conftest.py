@@ -91,6 +91,14 @@ class Burst:
         return found
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of two of them at once each would take ports that the other's elastic nodes need later."""
+    here = Path(__file__).parent
+    for item in items:
+        if here in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("local"))
+
+
 @pytest.fixture
 def burst(tmp_path: Path) -> Iterator[Burst]:
     """A user of the test's own."""
