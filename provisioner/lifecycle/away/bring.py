@@ -106,6 +106,11 @@ def _whole(bucket: Bucket, into: Path | None, sinks: Sequence[Sink], held: RunSt
     if told is None:
         return None
     receipt = Receipt.model_validate(told)
+    if receipt.run_id != bucket.run_id:
+        # What is ended afterwards is what was asked for, whatever somebody has put there.
+        raise Invalid(
+            f"{bucket.where} has the receipt of {receipt.run_id}", why="it is another run's", fix="burst fetch RUN --from URL"
+        )
     into = claim(into or Path("results") / bucket.run_id)
     events = Events(bucket.run_id, [*([held.journal] if held else []), *sinks])
     phases, found = list(receipt.phases), [each for each in receipt.findings if each.code not in ("unproven", "detached")]
