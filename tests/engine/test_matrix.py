@@ -5,6 +5,7 @@ After the next command nothing of the run is there, and everything of another ru
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -70,9 +71,14 @@ class Client:
         self.folder.mkdir()
         (self.folder / "burst.yaml").write_text(FILE)
 
-    def start(self, *arguments: str, step: int = 0, signum: str = "SIGKILL", who: str = "client") -> subprocess.Popen[str]:
+    def start(
+        self, *arguments: str, step: int = 0, signum: str = "SIGKILL", who: str = "client", home: str = ""
+    ) -> subprocess.Popen[str]:
         argv = [sys.executable, "-m", "tests.engine.killed", str(self.around.root), str(step), signum, who, "--", *arguments]
         env = {**os.environ, "XDG_STATE_HOME": str(self.around.root / "state"), "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT}/tests/unit"}
+        if home:
+            # Another machine: no journal, no Pulumi state.
+            env |= {name: str(self.around.root / home) for name in ("XDG_STATE_HOME", "XDG_DATA_HOME")}
         return subprocess.Popen(
             argv, cwd=self.folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, process_group=0
         )
@@ -181,6 +187,47 @@ def test_the_second_signal_names_the_command_that_ends_it(client: Client) -> Non
     assert account() ^ before == set()
     assert client.around.processes() == {}
     measured("signals", "aws (moto, real engine)", "a second signal, then the command it printed", cases=1, left=0, others=0)
+
+
+@pytest.mark.timeout(900)
+def test_another_machine_ends_it_by_its_tags(client: Client) -> None:
+    """Before its expiry only when it is named; after it with whatever has expired, wherever that is."""
+    before = account()
+    client.around.order(delay=0.5)
+    (client.folder / "burst.yaml").write_text(FILE + "limits: {ttl: 60s}\n")
+    began = time.time()
+    for number in (1, 2):
+        # On a machine of its own each, or the second would end the first.
+        process = client.start("run", "--results", f"r{number}", home=f"m{number}")
+        until(lambda: len(account() - before) > 12 * number)  # noqa: B023 - waited for here
+        for pid in (*client.around.processes(), process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        process.communicate(timeout=60)
+    first, second = (path.name for number in (1, 2) for path in client.around.root.glob(f"m{number}/burst/runs/victim-*"))
+
+    def told(*arguments: str) -> str:
+        process = client.start(*arguments, home="elsewhere")
+        out, err = process.communicate(timeout=600)
+        assert process.returncode == 0, out + err
+        return out
+
+    there = account()
+    if time.time() < began + 60:
+        assert "nothing to sweep" in told("sweep", "--target", "aws/us-east-2")
+        assert account() == there
+    assert f"{first}: asked for; nothing is left" in told("down", first, "--target", "aws/us-east-2")
+    assert there - account() != set()
+    time.sleep(max(0.0, began + 125 - time.time()))
+    assert f"{second}: nobody remembers it; to end: " in told(
+        "sweep", "--target", "aws", "--all-regions", "--expired", "--dry-run"
+    )
+    assert "nothing to sweep" in told("sweep", "--target", "aws", "--all-regions", "--owner", "somebody-else")
+    assert f"{second}: nobody remembers it; nothing is left" in told("sweep", "--target", "aws", "--all-regions", "--expired")
+    assert account() ^ before == set()
+    measured(
+        "signals", "aws (moto, real engine)", "killed with its machine, ended from another by tags", cases=2, left=0, others=0
+    )
 
 
 @pytest.mark.timeout(900)
