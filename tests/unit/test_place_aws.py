@@ -273,5 +273,5 @@ def test_every_region_is_the_accounts_own(world: World, place: AwsPlace) -> None
 def test_a_run_is_in_the_region_that_tells_of_it(world: World, place: AwsPlace) -> None:
     here = {each.run_id: each.region for each in place.runs(world.session)}
     assert here["test-abc234"] == "us-east-2"
-    (role,) = place.runs(boto3.session.Session("testing", "testing", region_name="eu-west-1"))
-    assert (role.run_id, role.region) == ("test-abc234", ""), "its role is in no region"
+    far = {each.run_id: each.region for each in place.runs(boto3.session.Session("testing", "testing", region_name="eu-west-1"))}
+    assert far["test-abc234"] == "", "its role is in no region"
