@@ -240,7 +240,14 @@ def test_plain_pulumi(aws: Around, tmp_path: Path, signum: signal.Signals) -> No
         left.append(_plain(aws, tmp_path / f"{signum.name}-{moment}", signum, moment, before))
     assert signum is not signal.SIGKILL or sum(left) > 0, "else there would be no need of all this"
     lost = sum(left)
-    measured("plain", "aws (moto, real engine)", f"{signum.name} to `pulumi up` and its plugin", cases=len(left), left=lost)
+    measured(
+        "plain",
+        "aws (moto, real engine)",
+        f"{signum.name} to `pulumi up` and its plugin",
+        cases=len(left),
+        left=lost,
+        exact=False,
+    )
 
 
 def _plain(aws: Around, folder: Path, signum: signal.Signals, moment: int, before: set[str]) -> int:
@@ -254,10 +261,16 @@ def _plain(aws: Around, folder: Path, signum: signal.Signals, moment: int, befor
     up = mine.start("up", "--yes", "--skip-preview")
     until(lambda: len(account() - before) >= moment)
     os.killpg(up.pid, signum)
+    if signum is signal.SIGKILL:
+        # Its plugins have groups of their own, and live on: as when the machine goes off, they do not.
+        for pid in aws.processes():
+            os.kill(pid, signum)
     up.communicate(timeout=120)
     until(lambda: not aws.processes())
     aws.order()
     mine.pulumi("cancel", "--yes")
     mine.pulumi("refresh", "--yes", "--skip-preview", "--clear-pending-creates")
-    mine.pulumi("destroy", "--yes", "--skip-preview")
+    # What it does not know of may hold what it does: then that fails, too.
+    with contextlib.suppress(AssertionError):
+        mine.pulumi("destroy", "--yes", "--skip-preview")
     return len(account() - before)
