@@ -47,13 +47,6 @@ def target_of(remembered: RunState) -> Target:
     return open_target(begun["target"])
 
 
-def _placed(remembered: RunState, target: Target) -> None:
-    """Tell the target the region that the journal has: once the stack has gone, nothing else of ours knows it."""
-    begun = remembered.journal.last("begin")
-    if begun is not None and begun.get("region"):
-        target.found_in(remembered.run_id, str(begun["region"]))
-
-
 def finish(
     remembered: RunState,
     target: Target | None,
@@ -72,7 +65,7 @@ def finish(
         if not dry_run:
             remembered.forget()
         return []
-    _placed(remembered, target)
+    remembered.placed(target)
     if dry_run:
         return [Swept(run_id, reason, 0, _seen(target, run_id, remembered.journal.intents()))]
     try:
@@ -138,10 +131,13 @@ def _salvaged(held: RunState, target: Target, sinks: Sequence[Sink]) -> tuple[in
         brought = bring.salvage(held, sinks)
         if brought is not None:
             return brought, None
-        if clock.now() < design.run.expires and not work.reachable(work.Cluster(target, inventory, target.connect(inventory))):
+        cluster = work.Cluster(target, inventory, target.connect(inventory))
+        if clock.now() < design.run.expires and not work.reachable(cluster):
             raise Unreachable(held.run_id)
+        # What was lost for a moment is tried again.
+        cluster.lost = False
         record = Record(design, held, claim(Path(begun["results"])), sinks)
-        work.gather(work.Cluster(target, inventory, target.connect(inventory)), record)
+        work.gather(cluster, record)
         return sum(len(job.outputs) for job in record.jobs.values()), record
     except Unreachable:
         raise

@@ -82,8 +82,7 @@ def find(wanted: str | None) -> Kept:
     """The kept cluster with this id or name; the only one when nothing is said. Raises Invalid."""
     remembered = state.find(wanted)
     design, inventory = remembered.design(), remembered.inventory()
-    stays = remembered.journal.last("kept") or remembered.journal.last("detached")
-    if design is None or inventory is None or stays is None:
+    if design is None or inventory is None or remembered.stays is None:
         goes_on = state.alive(remembered.folder)
         raise Invalid(
             f"{remembered.run_id} is not a kept cluster",
@@ -175,9 +174,7 @@ def down(kept: Kept, results: Path, sinks: Sequence[Sink], *, discard: bool) -> 
     claim(results)
     with state.reopen(kept.state.run_id) as held, signals.catching(lambda: last_words(held)) as caught:
         record = Record(kept.design, held, results, sinks)
-        begun = held.journal.last("begin")
-        if begun is not None and begun.get("region"):
-            kept.cluster.target.found_in(held.run_id, str(begun["region"]))
+        held.placed(kept.cluster.target)
         with caught.shielded():
             # What is half destroyed by now must not take the place of what was collected then.
             collects = not discard and held.journal.last("destroy") is None

@@ -16,7 +16,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from platformdirs import user_state_path
 
@@ -25,7 +25,7 @@ from provisioner.design.model import Design
 from provisioner.errors import Invalid, Refused
 from provisioner.jobs.model import Submitted
 from provisioner.lifecycle.journal import Journal
-from provisioner.targets.base import RUN_ID, Inventory
+from provisioner.targets.base import RUN_ID, Inventory, Target
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
 _Kept = TypeVar("_Kept", Design, Inventory)
@@ -51,6 +51,17 @@ class RunState:
     @property
     def run_id(self) -> str:
         return self.folder.name
+
+    @property
+    def stays(self) -> dict[str, Any] | None:
+        """The step after which a run goes on without a client: kept, or detached to its head."""
+        return self.journal.last("kept") or self.journal.last("detached")
+
+    def placed(self, target: Target) -> None:
+        """Tell the target the region that the journal has: once the stack has gone, nothing else of ours knows it."""
+        begun = self.journal.last("begin")
+        if begun is not None and begun.get("region"):
+            target.found_in(self.run_id, str(begun["region"]))
 
     @property
     def submitted_file(self) -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from provisioner import clock
 from provisioner.errors import BurstError, Invalid
@@ -109,15 +108,10 @@ def dead(remembered: RunState) -> str | None:
     """Why a remembered run is to be ended; None when it is alive or kept."""
     if state.alive(remembered.folder):
         return None
-    kept = stays(remembered)
+    kept = remembered.stays
     if kept is None:
         return "its client died"
     return "it has expired" if clock.now() >= kept["expires"] else None
-
-
-def stays(remembered: RunState) -> dict[str, Any] | None:
-    """The step after which a run goes on without a client: kept, or detached to its head."""
-    return remembered.journal.last("kept") or remembered.journal.last("detached")
 
 
 def _stray(tagged: Tagged) -> str | None:
@@ -137,7 +131,7 @@ def down(run_id: str, target: Target | None, region: str | None, sinks: Sequence
     Raises Invalid where somebody works on it, or nothing has its tags.
     """
     remembered = next((run for run in state.existing() if run.run_id == run_id), None)
-    if remembered is not None and (stays(remembered) is not None or state.alive(remembered.folder)):
+    if remembered is not None and (remembered.stays is not None or state.alive(remembered.folder)):
         return None
     if remembered is not None and (begun := remembered.journal.last("begin")) is not None:
         place = target if target is not None and target.name == begun["target"] else finishing.target_of(remembered)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import pytest
+from aws_world import SEEN
 from making import Still
 from moto import mock_aws
 
@@ -133,28 +134,6 @@ def cut(count: int) -> Row:
     left = PLACE.remains(session(), RUN)
     assert ids(PLACE.remains(session(), OTHER)) == _theirs
     return Row("aws", f"cut after {count} of {len(recorded(RUN))} resources", "-", 1, len(left))
-
-
-# Pulumi's type → what remains calls it; all others are parts of one of these.
-SEEN = {
-    "Vpc": "vpc",
-    "Subnet": "subnet",
-    "RouteTable": "route-table",
-    "InternetGateway": "internet-gateway",
-    "NatGateway": "nat-gateway",
-    "VpcEndpoint": "vpc-endpoint",
-    "Eip": "address",
-    "SecurityGroup": "security-group",
-    "NetworkInterface": "network-interface",
-    "PlacementGroup": "placement-group",
-    "LaunchTemplate": "launch-template",
-    "Instance": "instance",
-    "FileSystem": "efs",
-    "LustreFileSystem": "fsx",
-    "Bucket": "bucket",
-    "Role": "role",
-    "InstanceProfile": "instance-profile",
-}
 
 
 def test_every_kind_and_every_listing_has_its_call() -> None:

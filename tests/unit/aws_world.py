@@ -20,6 +20,27 @@ from tests.stacks.aws_moto import InMoto, session
 from tests.stacks.aws_placement import placement_groups
 from tests.stacks.programs import Stack
 
+# Pulumi's type → what remains calls it. What is in neither is in PART_OF, with its parent.
+SEEN = {
+    "Vpc": "vpc",
+    "Subnet": "subnet",
+    "RouteTable": "route-table",
+    "InternetGateway": "internet-gateway",
+    "NatGateway": "nat-gateway",
+    "VpcEndpoint": "vpc-endpoint",
+    "Eip": "address",
+    "SecurityGroup": "security-group",
+    "NetworkInterface": "network-interface",
+    "PlacementGroup": "placement-group",
+    "LaunchTemplate": "launch-template",
+    "Instance": "instance",
+    "FileSystem": "efs",
+    "LustreFileSystem": "fsx",
+    "Bucket": "bucket",
+    "Role": "role",
+    "InstanceProfile": "instance-profile",
+}
+
 
 @dataclass
 class World:

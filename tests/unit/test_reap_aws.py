@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from aws_world import Saying, Sessions, World, made, pretended
+from aws_world import SEEN, Saying, Sessions, World, made, pretended
 from making import Still
 
 from provisioner import clock
@@ -18,26 +18,6 @@ from tests.stacks.aws_rules import PART_OF
 
 SMALL = "version: 1\nname: small\ngroups: {cpu: {instance: c7i.large, nodes: 2}}\n"
 GATEWAY = SMALL + "network: {egress: gateway}\n"
-# Pulumi's type → what remains calls it. What is in neither is in PART_OF, with its parent.
-SEEN = {
-    "Vpc": "vpc",
-    "Subnet": "subnet",
-    "RouteTable": "route-table",
-    "InternetGateway": "internet-gateway",
-    "NatGateway": "nat-gateway",
-    "VpcEndpoint": "vpc-endpoint",
-    "Eip": "address",
-    "SecurityGroup": "security-group",
-    "NetworkInterface": "network-interface",
-    "PlacementGroup": "placement-group",
-    "LaunchTemplate": "launch-template",
-    "Instance": "instance",
-    "FileSystem": "efs",
-    "LustreFileSystem": "fsx",
-    "Bucket": "bucket",
-    "Role": "role",
-    "InstanceProfile": "instance-profile",
-}
 # A rule of a security group has tags, and goes with its group.
 RULES = ("SecurityGroupIngressRule", "SecurityGroupEgressRule")
 
