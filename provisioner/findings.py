@@ -17,7 +17,9 @@ class Level(StrEnum):
 
 
 class Finding(BaseModel):
-    """What was noticed. `code` is stable and greppable; `file` and `line` (1-based) are set where a file is meant."""
+    """What was noticed. `code` is stable and greppable; `file` and `line` (1-based) are set where a file is meant, `check`
+    where it can be left out by that name (`--skip`).
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -27,6 +29,7 @@ class Finding(BaseModel):
     fix: str = ""
     file: str | None = None
     line: int | None = None
+    check: str = ""
 
     @property
     def where(self) -> str:

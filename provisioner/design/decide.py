@@ -58,7 +58,7 @@ def decide(
         estimate=estimate.NOTHING,
     )
     design = design.model_copy(update={"estimate": estimate.estimated(design)})
-    found.extend(estimate.over_budget(design))
+    found.extend(finding.model_copy(update={"check": "budget"}) for finding in estimate.over_budget(design))
     found.extend(rules.check(design))
     return design, tuple(found)
 

@@ -163,7 +163,8 @@ class Design(Part):
 
     `cloud` is the one that the file was written for, whose habits a rehearsal on this machine takes on; `rehearsed` what a
     machine costs there, in USD an hour, where a budget is rehearsed, too. `results` is where the head puts outputs of a run
-    whose client goes away (spec/results.py); None where it stays.
+    whose client goes away (spec/results.py); None where it stays. `zone` is the one that machines and filesystems are to be in,
+    None where the place itself chooses.
     """
 
     version: int = 1
@@ -171,6 +172,7 @@ class Design(Part):
     name: str
     target: str
     region: str | None
+    zone: str | None = None
     cloud: str | None = None
     head: Node
     head_disk: int = 50 * 2**30

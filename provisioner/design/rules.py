@@ -39,7 +39,8 @@ def check(design: Design) -> tuple[Finding, ...]:
     if cloud is None:
         return ()
     there = design.target == cloud
-    return tuple((say if there else warning)(code, *said) for code, (rule, say) in RULES.items() for said in rule(design, cloud))
+    found = [(say if there else warning)(code, *said) for code, (rule, say) in RULES.items() for said in rule(design, cloud)]
+    return tuple(finding.model_copy(update={"check": finding.code}) for finding in found)
 
 
 @_rule("filesystem-size")

@@ -30,11 +30,14 @@ _AGAIN = 60.0
 Attempts = Sequence[dict[str, Any]]
 
 
-def first_to_be_had(launcher: Any, names: Sequence[str], attempts: Attempts, tell: Callable[[str], None]) -> dict[str, Any]:
+def first_to_be_had(
+    launcher: Any, names: Sequence[str], attempts: Attempts, tell: Callable[[dict[str, Any], str], None]
+) -> dict[str, Any]:
     """Make these nodes as the first attempt that has room for all of them says, and answer that attempt, with what was
     made in its `machines` (name → address).
 
-    Raises what the last one raised; only where there is no room (`kind` CAPACITY) is that told and the next one tried.
+    Raises what the last one raised; only where there is no room (`kind` CAPACITY) is that told, with the attempt, and the
+    next one tried.
     """
     for attempt in attempts[:-1]:
         try:
@@ -42,7 +45,7 @@ def first_to_be_had(launcher: Any, names: Sequence[str], attempts: Attempts, tel
         except Exception as problem:
             if getattr(problem, "kind", "") != "CAPACITY":
                 raise
-            tell(f"{','.join(names)}: {problem}")
+            tell(attempt, f"{','.join(names)}: {problem}")
         else:
             return {**attempt, "machines": made}
     made = launcher.launch(names, attempts[-1]["template"], attempts[-1]["market"])
@@ -102,7 +105,7 @@ class Cluster:
     def _refusal(self, names: Sequence[str], attempts: Attempts) -> str:
         """Make them, and answer why not, with the class before the place's words; "" where they were made."""
         try:
-            first_to_be_had(self._launcher, names, attempts, _log)
+            first_to_be_had(self._launcher, names, attempts, lambda _, words: _log(words))
         except Exception as problem:
             reason = f"{getattr(problem, 'kind', 'TRANSIENT')}: {problem}"
             _log(f"{','.join(names)}: {reason}")

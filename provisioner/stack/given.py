@@ -11,7 +11,7 @@
 | `setup` | set by `burst` | the text of the script that software.setup names |
 | `keys` | secret | munge's key, the SSH keys: `burst keys DIR` makes them |
 | `ssh_from` | | JSON list of address ranges that may reach SSH; by default what the file says |
-| `zone` | may be left out | the zone for machines and filesystems |
+| `zone` | may be left out | the zone for machines and filesystems; by default the Design's |
 | `results` | set by `burst` | the container that a detached run's results go to, by its id (Azure) |
 | `launches` | | `client` where a client launches the fixed nodes, else `head` does |
 """
@@ -62,7 +62,8 @@ def given(cloud: str) -> Given:
         raise pulumi.RunError(
             f"nobody could reach the head: neither the file's network.ssh_from nor burst:ssh_from is set. Type: {fix}"
         )
-    return Given(design, setup, keys, allowed, config.get("zone"), config.get("launches") != "client", config.get("results"))
+    zone, first = config.get("zone") or design.zone, config.get("launches") != "client"
+    return Given(design, setup, keys, allowed, zone, first, config.get("results"))
 
 
 def _decided(config: pulumi.Config, cloud: str) -> tuple[model.Design, str | None]:

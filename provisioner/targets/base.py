@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
@@ -83,6 +83,16 @@ class Intent(NamedTuple):
     name: str
 
 
+class Zone(NamedTuple):
+    """A part of a region that can have all of a design. `hint` is how likely there is room now, from 0 to 1, None where the
+    cloud gives no such advice; `said` its own words for it.
+    """
+
+    name: str
+    hint: float | None = None
+    said: str = ""
+
+
 class Target(Protocol):
     """A place where a cluster can exist."""
 
@@ -96,8 +106,16 @@ class Target(Protocol):
     def settles(self) -> float:
         """Seconds in which everything that was asked for before is to be seen by `remains`; 0 where that is at once."""
 
-    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
-        """Everything that speaks against `create`, at once, each with its fix; creates nothing. `folder` is the file's."""
+    def preflight(self, design: Design, folder: Path, skip: Collection[str] = ()) -> tuple[Finding, ...]:
+        """Everything that speaks against `create`, at once, each with its fix; creates nothing. `folder` is the file's, `skip`
+        names checks that are left out (targets/checks.py).
+        """
+
+    def zones(self, design: Design) -> tuple[Zone, ...]:
+        """The zones that offer what the design needs, by the likelihood of room, then by name; () where there is no choice.
+
+        A group needs one of its types. Raises Refused where the place may not be asked.
+        """
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
         """Make it all, each thing announced by `events.step` before; raises NotCreated. `folder` is the file's."""

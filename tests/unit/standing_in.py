@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from provisioner.executor.base import Copy, Executor, FileDigest
 from provisioner.executor.process import CommandFailed, Completed
 from provisioner.findings import Finding
 from provisioner.slurm.states import Task
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 
 
 class FolderExecutor:
@@ -157,7 +157,10 @@ class ListedTarget:
     def patience(self) -> float:
         return 120.0
 
-    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
+    def preflight(self, design: Design, folder: Path, skip: Collection[str] = ()) -> tuple[Finding, ...]:
+        return ()
+
+    def zones(self, design: Design) -> tuple[Zone, ...]:
         return ()
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:

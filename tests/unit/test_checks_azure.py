@@ -111,9 +111,9 @@ def test_spot_has_a_quota_of_its_own(willing: Azure, caller: Caller) -> None:
 
 def test_an_azure_that_does_not_say(willing: Azure, caller: Caller) -> None:
     willing.troubles.append(always(refusal(403, "AuthorizationFailed", "not yours"), "GET", "/usages"))
-    assert found(caller)["quota"].level is Level.ERROR
+    assert (found(caller)["unchecked"].level, found(caller)["unchecked"].check) == (Level.ERROR, "quota")
     willing.troubles[0] = always(refusal(400, "InvalidParameter", "?"), "GET", "/usages")
-    assert found(caller)["quota"].level is Level.WARNING
+    assert found(caller)["unchecked"].level is Level.WARNING
 
 
 EXISTING = f"{FILE}network: {{id: {VNET}, subnet: theirs}}\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import random
 import stat
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,7 +23,7 @@ from provisioner.findings import Finding, error
 from provisioner.lifecycle import teardown
 from provisioner.stack.outputs import OUTPUTS
 from provisioner.targets import keys
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.cloud import engine
 from provisioner.targets.cloud import target as module
 from provisioner.targets.cloud.layout import Layout, runs_folder
@@ -85,8 +85,11 @@ class Somewhere:
             raise Refused("AWS does not know who asks", why="no credentials were found", fix="aws sso login", kind=Kind.AUTH)
         return f"session {region}"
 
-    def preflight(self, session: Any, design: Design) -> tuple[Finding, ...]:
+    def preflight(self, session: Any, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
         return (error("quota", "too many", "ask"),)
+
+    def zones(self, session: Any, design: Design) -> tuple[Zone, ...]:
+        return (Zone("us-east-2b", 0.9), Zone("us-east-2a"))
 
     def configuration(self, session: Any, design: Design) -> dict[str, str]:
         return {"aws:region": "us-east-2"}

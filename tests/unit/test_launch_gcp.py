@@ -255,7 +255,7 @@ def test_attempts_are_tried_in_order(google: Google) -> None:
             return gcp.launch(names, template, market, session(google))
 
     attempts = [{"market": market, "template": TEMPLATE} for market in ("spot", "on-demand")]
-    taken = first_to_be_had(Launcher(), NAMES, attempts, told.append)
+    taken = first_to_be_had(Launcher(), NAMES, attempts, lambda _, words: told.append(words))
     assert taken["market"] == "on-demand"
     assert told == ["cpu-1,cpu-2,cpu-3: insufficientCapacity: no spot"]
 

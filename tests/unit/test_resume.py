@@ -53,7 +53,7 @@ def tried(*kinds: str, market: str = "spot") -> list[dict[str, Any]]:
 
 def first(launcher: Launcher, *kinds: str) -> tuple[dict[str, Any], list[str]]:
     told: list[str] = []
-    return resume.first_to_be_had(launcher, ["cpu-1", "cpu-2"], tried(*kinds), told.append), told
+    return resume.first_to_be_had(launcher, ["cpu-1", "cpu-2"], tried(*kinds), lambda _, words: told.append(words)), told
 
 
 def test_the_first_that_is_to_be_had_is_taken() -> None:

@@ -5,13 +5,14 @@ What may not be asked (a policy may forbid the question) is a warning with AWS's
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, info, warning
+from provisioner.targets import checks
 from provisioner.targets.aws import filesystems, quotas
 from provisioner.targets.aws import results as bucket
 from provisioner.targets.aws.listing import pages
@@ -30,27 +31,18 @@ class Asked:
 Check = Callable[[Asked, Design], Iterator[Finding]]
 
 
-def preflight(session: Any, design: Design) -> tuple[Finding, ...]:
+def preflight(session: Any, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
     """Findings of all checks."""
     asked = Asked({name: session.client(name) for name in ("ec2", "efs", "fsx", "iam", "s3", "service-quotas", "sts")})
-    with ThreadPoolExecutor(len(CHECKS)) as pool:
-        found = pool.map(lambda check: _heard(check, asked, design), CHECKS)
-        return tuple(each for some in found for each in some)
+    return checks.ask([(name, partial(check, asked, design)) for name, check in CHECKS], skip, _unchecked)
 
 
-def _heard(check: Check, asked: Asked, design: Design) -> list[Finding]:
+def _unchecked(name: str, problem: Exception) -> Finding | None:
     from botocore.exceptions import BotoCoreError, ClientError
 
-    found: list[Finding] = []
-    try:
-        for each in check(asked, design):
-            found.append(each)
-    except (ClientError, BotoCoreError) as problem:
-        what = check.__name__.replace("_", " ")
-        found.append(
-            warning("unchecked", f"{what} could not be checked: {problem}", "allow the call, or go on without the check")
-        )
-    return found
+    if not isinstance(problem, ClientError | BotoCoreError):
+        return None
+    return warning("unchecked", f"{name} could not be checked: {problem}", f"allow the call, or leave it out: --skip {name}")
 
 
 def types(asked: Asked, design: Design) -> Iterator[Finding]:
@@ -193,14 +185,14 @@ def results(asked: Asked, design: Design) -> Iterator[Finding]:
     yield from bucket.findings(asked["s3"], asked["iam"], design)
 
 
-CHECKS: tuple[Check, ...] = (
-    types,
-    images,
-    network,
-    identity,
-    spot_role,
-    results,
-    quotas.vcpus,
-    quotas.addresses,
-    filesystems.findings,
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("types", types),
+    ("images", images),
+    ("network", network),
+    ("identity", identity),
+    ("spot", spot_role),
+    ("results", results),
+    ("quota", quotas.vcpus),
+    ("quota", quotas.addresses),
+    ("filesystems", filesystems.findings),
 )

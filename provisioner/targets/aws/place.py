@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -11,7 +11,7 @@ from provisioner.design.model import Design
 from provisioner.findings import Finding
 from provisioner.launch import aws as launcher
 from provisioner.targets.aws import checks, faults, listing, reaping, session
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 
 # Seconds for machines to end: most take half a minute, those with many GPUs or local disks several.
 _ENDING = 300.0
@@ -32,8 +32,11 @@ class AwsPlace:
     def session(self, region: str) -> Any:
         return session.open_session(region)
 
-    def preflight(self, session: Any, design: Design) -> tuple[Finding, ...]:
-        return checks.preflight(session, design)
+    def preflight(self, session: Any, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
+        return checks.preflight(session, design, skip)
+
+    def zones(self, session: Any, design: Design) -> tuple[Zone, ...]:
+        return ()
 
     def configuration(self, session: Any, design: Design) -> dict[str, str]:
         return {"aws:region": session.region_name}

@@ -5,15 +5,15 @@ from __future__ import annotations
 import fnmatch
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import cached_property, partial
 from typing import Any
 
 from provisioner.design.model import Design, Node
 from provisioner.errors import Kind
 from provisioner.findings import Finding, error, info, warning
 from provisioner.launch import azure as launcher
+from provisioner.targets import checks
 from provisioner.targets.azure import results as container
 from provisioner.targets.azure.session import Caller
 
@@ -48,19 +48,18 @@ class Asked:
 Check = Callable[[Asked], Iterable[Finding]]
 
 
-def preflight(caller: Caller, design: Design) -> tuple[Finding, ...]:
+def preflight(caller: Caller, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
     """Every check's findings, in their order; a check that Azure refuses to answer is a finding itself."""
     asked = Asked(caller, design)
+    return checks.ask([(name, partial(check, asked)) for name, check in CHECKS], skip, _unchecked)
 
-    def run(check: Check) -> list[Finding]:
-        try:
-            return list(check(asked))
-        except launcher.Refused as problem:
-            say = error if problem.kind == Kind.AUTH.value else warning
-            return [say(check.__name__, f"could not be checked: {problem}", "az login, and the right to read the subscription")]
 
-    with ThreadPoolExecutor(len(CHECKS)) as pool:
-        return tuple(finding for found in pool.map(run, CHECKS) for finding in found)
+def _unchecked(name: str, problem: Exception) -> Finding | None:
+    if not isinstance(problem, launcher.Refused):
+        return None
+    say = error if problem.kind == Kind.AUTH.value else warning
+    fix = f"az login, and the right to read the subscription; or leave it out: --skip {name}"
+    return say("unchecked", f"{name} could not be checked: {problem}", fix)
 
 
 def known_beforehand(asked: Asked) -> Iterator[Finding]:
@@ -212,12 +211,12 @@ def results(asked: Asked) -> Iterator[Finding]:
     yield from container.findings(asked.caller, asked.design)
 
 
-CHECKS: tuple[Check, ...] = (
-    known_beforehand,
-    may_assign_roles,
-    services_registered,
-    types_offered,
-    quota,
-    existing_things,
-    results,
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("limits", known_beforehand),
+    ("identity", may_assign_roles),
+    ("services", services_registered),
+    ("types", types_offered),
+    ("quota", quota),
+    ("network", existing_things),
+    ("results", results),
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import urllib.request
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -14,7 +14,7 @@ from provisioner.findings import Finding
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure import bastion, checks, faults, listing, reaping, results, session
 from provisioner.targets.azure.session import Caller, refusing
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.cloud.target import CloudTarget
 
 # Between two looks at whether a head, which is going, has launched one more machine; and how many looks.
@@ -43,8 +43,11 @@ class AzurePlace:
     def session(self, region: str) -> Caller:
         return session.opened(region)
 
-    def preflight(self, session: Caller, design: Design) -> tuple[Finding, ...]:
-        return checks.preflight(session, design)
+    def preflight(self, session: Caller, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
+        return checks.preflight(session, design, skip)
+
+    def zones(self, session: Caller, design: Design) -> tuple[Zone, ...]:
+        return ()
 
     def configuration(self, session: Caller, design: Design) -> dict[str, str]:
         told = {"azure-native:location": session.region, "azure-native:subscriptionId": session.subscription}

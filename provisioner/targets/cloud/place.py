@@ -6,13 +6,13 @@ for a region and passed to every member.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from types import ModuleType
 from typing import Any, Protocol
 
 from provisioner.design.model import Design
 from provisioner.findings import Finding
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 
 
 class Place(Protocol):
@@ -31,8 +31,11 @@ class Place(Protocol):
     def session(self, region: str) -> Any:
         """The caller's own credentials for a region. Raises errors.Refused (Kind.AUTH) with the command that logs in."""
 
-    def preflight(self, session: Any, design: Design) -> tuple[Finding, ...]:
-        """What speaks against this design, asked of the cloud: credentials first. Creates nothing."""
+    def preflight(self, session: Any, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
+        """What speaks against this design, asked of the cloud: all checks side by side (targets/checks.py). Creates nothing."""
+
+    def zones(self, session: Any, design: Design) -> tuple[Zone, ...]:
+        """The zones of the session's region that offer the design, as targets/base.py has it."""
 
     def configuration(self, session: Any, design: Design) -> dict[str, str]:
         """The provider's own stack configuration: {"aws:region": …}; no secret."""

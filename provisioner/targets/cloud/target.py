@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +24,8 @@ from provisioner.findings import Finding, error
 from provisioner.launch.resume import Attempts, first_to_be_had
 from provisioner.stack.attempts import order
 from provisioner.stack.site import SITE
-from provisioner.targets import keys
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets import checks, keys
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.cloud import caller, engine
 from provisioner.targets.cloud.faults import denied, fix
 from provisioner.targets.cloud.inventory import inventory
@@ -96,13 +96,22 @@ class CloudTarget:
         """It is asked for its runs even where there seem to be no credentials, and says so where there are none."""
         self._named = True
 
-    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
-        found = [*engine.findings(), *_user_data(design, folder)]
+    def preflight(self, design: Design, folder: Path, skip: Collection[str] = ()) -> tuple[Finding, ...]:
+        own = (("engine", engine.findings), ("user-data", lambda: _user_data(design, folder)))
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(self._asked, design, skip)
+            return (*checks.ask(own, skip, lambda name, problem: None), *asked.result())
+
+    def _asked(self, design: Design, skip: Collection[str]) -> tuple[Finding, ...]:
         try:
             session = self._session(_region(design))
         except BurstError as problem:
-            return (*found, error("credentials", f"{problem.message}: {problem.why}", problem.fix))
-        return (*found, *self._place.preflight(session, design))
+            # Without them nobody can be asked anything: not to be left out.
+            return (error("credentials", f"{problem.message}: {problem.why}", problem.fix),)
+        return self._place.preflight(session, design, skip)
+
+    def zones(self, design: Design) -> tuple[Zone, ...]:
+        return self._sessions.asked(_region(design), lambda session: self._place.zones(session, design))
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
         layout, session = Layout(runs_folder() / design.run.id), self._session(_region(design))
@@ -331,8 +340,9 @@ def _user_data(design: Design, folder: Path) -> tuple[Finding, ...]:
 def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, events: Events) -> dict[str, str]:
     """All or none, as the first attempt with room for them has it. Raises NotCreated."""
 
-    def refused(words: str) -> None:
-        events.say("launch.refused", f"no room: {words}", nodes=list(names))
+    def refused(attempt: dict[str, Any], words: str) -> None:
+        tried = {"instance": attempt["template"]["instance"], "market": attempt["market"]}
+        events.say("launch.refused", f"no room: {words}", nodes=list(names), **tried)
 
     try:
         taken = first_to_be_had(launcher, names, attempts, refused)
@@ -340,6 +350,8 @@ def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, e
         kind = getattr(problem, "kind", None)
         if kind is None:
             raise
+        if Kind(kind) is Kind.CAPACITY:
+            refused(attempts[-1], f"{','.join(names)}: {problem}")
         raise NotCreated(
             f"{', '.join(names)} could not be launched",
             why=getattr(problem, "why", "") or str(problem),

@@ -6,13 +6,14 @@ Sizes of filesystems, spot markets and the like need no account: the design's ow
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 
 from provisioner import clock
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, warning
 from provisioner.launch.gcp import COMPUTE, Refused, Session
+from provisioner.targets import checks
 from provisioner.targets.gcp import quota, results
 
 _RESOURCES = "https://cloudresourcemanager.googleapis.com/v1"
@@ -23,21 +24,20 @@ _LONGEST = 120 * 86400 - 1800
 Check = Callable[[Session, Design], Iterable[Finding]]
 
 
-def findings(session: Session, design: Design) -> tuple[Finding, ...]:
+def findings(session: Session, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
     """Of every check, in their order."""
-    with ThreadPoolExecutor(len(CHECKS)) as pool:
-        return tuple(finding for found in pool.map(lambda check: _asked(check, session, design), CHECKS) for finding in found)
 
-
-def _asked(check: Check, session: Session, design: Design) -> list[Finding]:
-    try:
-        return list(check(session, design))
-    except Refused as problem:
+    def unchecked(name: str, problem: Exception) -> Finding | None:
+        if not isinstance(problem, Refused):
+            return None
         # Without the right to look nothing is known to be wrong; without credentials everything is.
         if problem.kind == "AUTH" and problem.status == 403:
-            return [warning("not-asked", f"{check.__name__} could not be checked in {session.project}: {problem}")]
+            said = f"{name} could not be checked in {session.project}: {problem}"
+            return warning("unchecked", said, f"allow the call, or leave it out: --skip {name}")
         fix = "gcloud auth application-default login" if problem.kind == "AUTH" else "burst doctor"
-        return [error("gcp", f"project {session.project}: {problem}", fix)]
+        return error("gcp", f"project {session.project}: {problem}", fix)
+
+    return checks.ask([(name, partial(check, session, design)) for name, check in CHECKS], skip, unchecked)
 
 
 def services(session: Session, design: Design) -> Iterator[Finding]:
@@ -168,4 +168,12 @@ def ways(session: Session, design: Design) -> Iterator[Finding]:
         yield error("ttl", "Google Cloud ends machines after 120 days at the latest", "limits: {ttl: 119d}")
 
 
-CHECKS: tuple[Check, ...] = (permissions, services, zones, existing, results.results, quota.check, ways)
+CHECKS: tuple[tuple[str, Check], ...] = (
+    ("permissions", permissions),
+    ("services", services),
+    ("types", zones),
+    ("network", existing),
+    ("results", results.results),
+    ("quota", quota.check),
+    ("limits", ways),
+)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import ModuleType
 from typing import Any
@@ -12,7 +12,7 @@ from provisioner.design.model import Design
 from provisioner.findings import Finding
 from provisioner.launch import gcp
 from provisioner.launch.gcp import COMPUTE, Session
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.cloud.target import CloudTarget
 from provisioner.targets.gcp import checks, credentials, faults, listing, reaping
 
@@ -32,8 +32,11 @@ class GcpPlace:
     def session(self, region: str) -> Session:
         return credentials.session(region)
 
-    def preflight(self, session: Session, design: Design) -> tuple[Finding, ...]:
-        return checks.findings(session, design)
+    def preflight(self, session: Session, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
+        return checks.findings(session, design, skip)
+
+    def zones(self, session: Session, design: Design) -> tuple[Zone, ...]:
+        return ()
 
     def configuration(self, session: Session, design: Design) -> dict[str, str]:
         return {"gcp:project": session.project, "gcp:region": str(design.region)}

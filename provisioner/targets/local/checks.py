@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Collection
 
 from provisioner import units
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, info, warning
 from provisioner.targets import host
+from provisioner.targets.checks import Check, ask
 from provisioner.targets.local import mounts
 from provisioner.targets.local.layout import Layout, runtime_folder
 
@@ -27,19 +29,19 @@ _LEAST_DISK = 200 * units.MIB
 _SOCKET_PATH = 108
 
 
-def preflight(design: Design) -> tuple[Finding, ...]:
+def preflight(design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
     """Everything at once."""
-    return (
-        *programs(),
-        *_packages(design),
-        *_nodes(design),
-        *host.shared(design),
-        *_filesystems(design),
-        *_disk(),
-        *_socket(design),
-        *_setup(design),
-        *_login(design),
+    asked: tuple[tuple[str, Check], ...] = (
+        ("programs", programs),
+        ("packages", lambda: _packages(design)),
+        ("machines", lambda: _nodes(design)),
+        ("hardware", lambda: host.shared(design)),
+        ("filesystems", lambda: _filesystems(design)),
+        ("disk", _disk),
+        ("folders", lambda: _socket(design)),
+        ("user-data", lambda: (*_setup(design), *_login(design))),
     )
+    return ask(asked, skip, lambda name, problem: None)
 
 
 def programs() -> tuple[Finding, ...]:

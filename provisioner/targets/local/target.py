@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from provisioner import clock, files
@@ -18,7 +18,7 @@ from provisioner.executor.subprocess import SubprocessExecutor
 from provisioner.findings import Finding
 from provisioner.launch import local as launcher
 from provisioner.targets import host
-from provisioner.targets.base import RUN_ID, Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import RUN_ID, Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.local import checks, daemons, mounts, ports, processes
 from provisioner.targets.local.layout import Layout, is_default, runtime_folder
 from provisioner.units import count
@@ -38,8 +38,11 @@ class LocalTarget:
     patience = 120.0
     settles = 0.0
 
-    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
-        return checks.preflight(design)
+    def preflight(self, design: Design, folder: Path, skip: Collection[str] = ()) -> tuple[Finding, ...]:
+        return checks.preflight(design, skip)
+
+    def zones(self, design: Design) -> tuple[Zone, ...]:
+        return ()
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
         layout = _layout(design.run.id)

@@ -6,6 +6,7 @@ import contextlib
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from provisioner import units
@@ -17,6 +18,7 @@ from provisioner.executor import process
 from provisioner.findings import Finding, Level, error, info, warning
 from provisioner.slurm.conf import Site
 from provisioner.targets import host
+from provisioner.targets.checks import Check, ask
 from provisioner.targets.host import Program
 from provisioner.targets.nspawn import bucket, images
 from provisioner.targets.nspawn.layout import images_folder, runs_folder
@@ -39,24 +41,26 @@ _INSTANCES = Path("/proc/sys/fs/inotify/max_user_instances")
 _LEAST_DISK = 2 * units.GIB
 
 
-def preflight(design: Design, setup: str | None, site: Site, seam: Seam, asked: Rehearsal) -> tuple[Finding, ...]:
+def preflight(
+    design: Design, setup: str | None, site: Site, seam: Seam, asked: Rehearsal, skip: Collection[str] = ()
+) -> tuple[Finding, ...]:
     """Everything at once."""
     if rights():
         return rights()
-    return (
-        *programs(),
-        *_image(asked),
-        *_machines(design),
-        *_inotify(design),
-        *host.shared(design),
-        *_way_out(),
-        *_filesystems(design),
-        *_disk(),
-        *_overlay(),
-        *_user_data(design, setup, site, seam),
-        *_faults(design, asked),
-        *_results(design),
+    looked: tuple[tuple[str, Check], ...] = (
+        ("programs", programs),
+        ("images", lambda: _image(asked)),
+        ("machines", lambda: (*_machines(design), *_inotify(design))),
+        ("hardware", lambda: host.shared(design)),
+        ("network", _way_out),
+        ("filesystems", lambda: _filesystems(design)),
+        ("disk", _disk),
+        ("folders", _overlay),
+        ("user-data", lambda: _user_data(design, setup, site, seam)),
+        ("rehearsal", lambda: _faults(design, asked)),
+        ("results", lambda: _results(design)),
     )
+    return ask(looked, skip, lambda name, problem: None)
 
 
 def rights() -> tuple[Finding, ...]:

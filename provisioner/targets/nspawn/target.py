@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from provisioner.findings import Finding
 from provisioner.launch import nspawn as launcher
 from provisioner.launch.resume import Attempts, first_to_be_had
 from provisioner.targets import host, keys
-from provisioner.targets.base import RUN_ID, Intent, Inventory, Resource, Tagged
+from provisioner.targets.base import RUN_ID, Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.nspawn import cgroups, checks, images, making, network, plan, rehearsal, removal
 from provisioner.targets.nspawn.layout import Layout, runs_folder
 from provisioner.units import count
@@ -38,10 +38,13 @@ class NspawnTarget:
     def patience(self) -> float:
         return rehearsal.asked().ready
 
-    def preflight(self, design: Design, folder: Path) -> tuple[Finding, ...]:
+    def preflight(self, design: Design, folder: Path, skip: Collection[str] = ()) -> tuple[Finding, ...]:
         asked = rehearsal.asked()
         setup = making.setup_script(design, folder)
-        return checks.preflight(design, setup, plan.site(asked.image), plan.seam(design), asked)
+        return checks.preflight(design, setup, plan.site(asked.image), plan.seam(design), asked, skip)
+
+    def zones(self, design: Design) -> tuple[Zone, ...]:
+        return ()
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
         asked, layout = rehearsal.asked(), _layout(design.run.id)
@@ -149,12 +152,15 @@ def _group(name: str) -> str:
 def _launched(names: Sequence[str], attempts: Attempts, events: Events) -> None:
     """All or none, as the first attempt with room for them has it. Raises NotCreated."""
 
-    def refused(words: str) -> None:
-        events.say("launch.refused", f"no room: {words}", nodes=list(names))
+    def refused(attempt: dict[str, Any], words: str) -> None:
+        tried = {"instance": attempt["template"]["kind"], "market": attempt["market"]}
+        events.say("launch.refused", f"no room: {words}", nodes=list(names), **tried)
 
     try:
         taken = first_to_be_had(launcher, names, attempts, refused)
     except launcher.Refused as problem:
+        if problem.kind == Kind.CAPACITY.value:
+            refused(attempts[-1], f"{','.join(names)}: {problem}")
         room = "ask for fewer nodes, for other types, or for spot: prefer"
         raise NotCreated(
             f"{', '.join(names)} could not be launched",

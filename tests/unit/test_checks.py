@@ -1,0 +1,47 @@
+"""How checks are asked (targets/checks.py): side by side, each finding by its check's name, and none that is left out."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from provisioner.findings import Finding, error, warning
+from provisioner.targets import checks
+
+
+def test_all_are_asked_side_by_side() -> None:
+    """Each waits for the other: one after the other they would never end."""
+    meeting = threading.Barrier(3, timeout=20)
+
+    def check() -> Iterator[Finding]:
+        meeting.wait()
+        yield error("a", "b")
+
+    found = checks.ask([("quota", check), ("types", check), ("quota", check)], (), lambda name, problem: None)
+    assert [finding.check for finding in found] == ["quota", "types", "quota"]
+
+
+def test_what_is_left_out_is_not_asked() -> None:
+    asked: list[str] = []
+
+    def check(name: str) -> Iterator[Finding]:
+        asked.append(name)
+        yield error(name, "b")
+
+    listed = [("quota", lambda: check("quota")), ("types", lambda: check("types"))]
+    assert [f.check for f in checks.ask(listed, {"quota"}, lambda name, problem: None)] == ["types"]
+    assert asked == ["types"]
+    assert checks.ask(listed, {"quota", "types"}, lambda name, problem: None) == ()
+
+
+def test_a_check_that_is_refused_is_a_finding_after_what_it_found() -> None:
+    def check() -> Iterator[Finding]:
+        yield error("a", "first")
+        raise OSError("no answer")
+
+    found = checks.ask([("types", check)], (), lambda name, problem: warning("unchecked", f"{name}: {problem}"))
+    assert [(f.message, f.check) for f in found] == [("first", "types"), ("types: no answer", "types")]
+    with pytest.raises(OSError, match="no answer"):
+        checks.ask([("types", check)], (), lambda name, problem: None)
