@@ -7,7 +7,8 @@ Two kinds matter to the program itself: a `step` is an intent, which the journal
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -56,6 +57,21 @@ class Events:
                     # and its act must not be begun, unless it is the end itself.
                     if kind == "step" and not self._ending:
                         raise
+
+    @contextmanager
+    def heard(self, sink: Sink) -> Iterator[None]:
+        """Tell one more sink what happens within the block."""
+        with self._one:
+            self._sinks.append(sink)
+        try:
+            yield
+        finally:
+            with self._one:
+                self._sinks.remove(sink)
+
+    def going_on(self) -> None:
+        """What was taken down is begun anew: intents must be on the disk again."""
+        self._ending = False
 
     def ending(self) -> None:
         """From here on everything is taken down: nothing that cannot be written may keep it from being done."""

@@ -34,7 +34,9 @@ def output_option(function: Function) -> Function:
 
 def target_option(function: Function) -> Function:
     """`-t local` over what the file says."""
-    return click.option("-t", "--target", metavar="TARGET", help="Where, instead of the file's own target.")(function)
+    return click.option("-t", "--target", metavar="TARGET", help="Where, instead of the file's own target; several by commas.")(
+        function
+    )
 
 
 def results_option(function: Function) -> Function:
@@ -54,4 +56,14 @@ def ssh_from_option(function: Function) -> Function:
         multiple=True,
         metavar="RANGE",
         help="Who may reach a cloud's head by SSH, instead of your own address alone; may be given more than once.",
+    )(function)
+
+
+def skip_option(function: Function) -> Function:
+    """`--skip quota`: what a check says, without that check."""
+    return click.option(
+        "--skip",
+        multiple=True,
+        metavar="CHECK",
+        help="Leave out a check by the name that its finding ends with (docs/preflight.md); may be given more than once.",
     )(function)

@@ -6,29 +6,49 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.options import file_argument, output_option, target_option
+from provisioner.cli.options import file_argument, output_option, skip_option, target_option
 
 
 @click.command("plan")
 @file_argument
 @target_option
+@click.option("--offline", is_flag=True, help="Ask nobody: what the file and the catalogue say.")
+@skip_option
+@click.option("--bill", "items", is_flag=True, help="Show each thing that is billed, too.")
 @click.option("--timeline", is_flag=True, help="Show instead how long each part takes to make, and what it waits for.")
 @output_option
-def command(file: Path, target: str | None, timeline: bool, output: str) -> None:
-    """Show what FILE would make, where, and at what cost. Nothing is created, no account is asked."""
-    from provisioner.design.timeline import timeline as modelled
-    from provisioner.lifecycle.prepare import decided
-    from provisioner.report.tables import plan_json, print_plan, print_timeline
-    from provisioner.report.terminal import finding_lines
+@click.pass_context
+def command(
+    ctx: click.Context,
+    file: Path,
+    target: str | None,
+    offline: bool,
+    skip: tuple[str, ...],
+    items: bool,
+    timeline: bool,
+    output: str,
+) -> None:
+    """Show what FILE would make, where, at what cost, how soon, and whether the account may have it. Nothing is created.
 
-    _, design, findings = decided(file, target)
+    A cloud is asked where credentials for it are found here.
+    """
+    from provisioner.design.timeline import timeline as modelled
+    from provisioner.errors import ExitCode
+    from provisioner.lifecycle.prepare import Wanted, considered, may_be_asked
+    from provisioner.report.plan import plan_json, print_plan
+    from provisioner.report.terminal import finding_lines
+    from provisioner.report.timeline import print_timeline
+
+    work = considered(file, Wanted(target, skip=skip), ask=lambda place: not (offline or timeline) and may_be_asked(place))
+    first, design = work.ranked[0], work.design
     found = modelled(design) if timeline else None
     if output == "json":
-        click.echo(plan_json(design, findings, found))
-        return
-    if timeline:
-        print_timeline(design, found)
+        click.echo(plan_json(design, work.findings, work.choices, first.zones, found, asked=first.asked))
     else:
-        print_plan(design)
-    for line in finding_lines(findings):
-        click.echo(line)
+        if timeline:
+            print_timeline(design, found)
+        else:
+            print_plan(design, work.choices, first.zones, work.findings, asked=first.asked, items=items)
+        for line in finding_lines(work.findings):
+            click.echo(line)
+    ctx.exit(0 if first.fits else int(ExitCode.REFUSED))

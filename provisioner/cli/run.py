@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.options import file_argument, output_option, results_option, ssh_from_option, target_option
+from provisioner.cli.options import file_argument, output_option, results_option, skip_option, ssh_from_option, target_option
 
 
 @click.command("run")
 @file_argument
 @target_option
 @ssh_from_option
+@skip_option
 @results_option
 @click.option("--follow/--no-follow", default=True, help="Show what jobs write, as they write it.")
 @click.option("--detach", is_flag=True, help="Leave when the jobs are submitted: the head does the rest and ends the cluster.")
@@ -24,6 +25,7 @@ def command(
     file: Path,
     target: str | None,
     ssh_from: tuple[str, ...],
+    skip: tuple[str, ...],
     results: Path | None,
     follow: bool,
     detach: bool,
@@ -38,7 +40,7 @@ def command(
     """
     from provisioner.cli.screen import print_receipt
     from provisioner.errors import Invalid
-    from provisioner.lifecycle.prepare import prepare
+    from provisioner.lifecycle.prepare import Wanted, prepare
     from provisioner.lifecycle.run import run
     from provisioner.lifecycle.sweep import Wish, sweep
     from provisioner.report.terminal import Progress, show_log
@@ -46,8 +48,8 @@ def command(
     if to is not None and not detach:
         raise Invalid("--to is where --detach puts results", fix="add --detach; or say where they go here: --results DIR")
     progress = Progress()
-    prepared = prepare(file, target, ssh_from, detach=detach, to=to)
-    sweep([prepared.target], [progress], Wish(owner=prepared.design.run.owner))
+    prepared = prepare(file, Wanted(target, ssh_from, skip, detach, to))
+    sweep(prepared.targets, [progress], Wish(owner=prepared.design.run.owner))
     into = results or Path("results") / prepared.design.run.id
     if detach and prepared.design.target == "local":
         from provisioner.lifecycle.away.background import run_behind

@@ -66,6 +66,11 @@ class Meter:
             # By then the machines have ended themselves, whatever became of the rest.
             self._machines_ended(design.run.expires)
 
+    def follow(self, design: Design) -> None:
+        """The run begins anew elsewhere: what it has cost before stays on the ledger."""
+        with self._one:
+            self._design, self._bill = design, bill(design)
+
     @property
     def free(self) -> bool:
         """Whether nothing is billed."""
@@ -82,7 +87,7 @@ class Meter:
     def _heard(self, event: Event) -> bool:
         """Whether it told anything that is billed."""
         step, data = str(event.data.get("step", "")), event.data
-        if step.startswith("create.") and not self.ledger.stretches:
+        if step.startswith("create.") and not self.ledger.open():
             self._created(event.time)
         if event.kind == "launched":
             for name in data["nodes"]:

@@ -26,7 +26,20 @@ class Journal:
             files.append(self.path, json.dumps({"time": event.time, **event.data}))
 
     def steps(self) -> list[dict[str, Any]]:
-        """What was intended, in order. A last line cut short by a crash is no intent: its act never began."""
+        """What was intended since the run last began, in order.
+
+        It begins anew where there was no room before, when everything of that has gone (acquire.py).
+        """
+        steps = self._all()
+        begun = [i for i, step in enumerate(steps) if step.get("step") == "begin"]
+        return steps[begun[-1] :] if begun else steps
+
+    def begins(self) -> list[dict[str, Any]]:
+        """Each `begin`: where the run has been."""
+        return [step for step in self._all() if step.get("step") == "begin"]
+
+    def _all(self) -> list[dict[str, Any]]:
+        """A last line cut short by a crash is no intent: its act never began."""
         try:
             lines = self.path.read_text(encoding="utf-8").splitlines()
         except OSError:

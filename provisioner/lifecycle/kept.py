@@ -26,11 +26,12 @@ from provisioner.jobs.model import Submitted
 from provisioner.jobs.stage import stage_in
 from provisioner.jobs.submit import submit_all
 from provisioner.lifecycle import readiness, signals, state, work
+from provisioner.lifecycle.acquire import acquire
 from provisioner.lifecycle.away import keeping
 from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work, decided
 from provisioner.lifecycle.record import Record, claim
-from provisioner.lifecycle.run import begin, create, end
+from provisioner.lifecycle.run import end
 from provisioner.lifecycle.spending import look
 from provisioner.lifecycle.state import RunState
 from provisioner.lifecycle.work import Cluster
@@ -47,18 +48,17 @@ def up(prepared: Work, results: Path, sinks: Sequence[Sink] = ()) -> Receipt:
     with state.begin(design.run.id) as remembered, signals.catching(lambda: last_words(remembered)) as caught:
         record = Record(design, remembered, results, sinks)
         try:
-            begin(record, prepared)
             with record.meter.guarding():
-                cluster = create(record, prepared)
+                cluster = acquire(record, prepared)
                 with record.phase("ready"):
-                    readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, results)
+                    readiness.prove(cluster.target, cluster.executor, record.design, cluster.inventory, record.events, results)
                 keeping.start(cluster, record, kept=True)
             record.events.step("kept", f"{design.run.id} is kept", expires=design.run.expires)
             return record.receipt(status="kept")
         except (Exception, Interrupted) as problem:
             record.stopped(problem)
         with caught.shielded():
-            receipt = end(record, prepared.target, None, caught)
+            receipt = end(record, record.target or prepared.target, None, caught)
         record.reraise_bug()
         return receipt
 

@@ -2,64 +2,102 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner import clock
 from provisioner.catalog.table import bundled
-from provisioner.design import model
+from provisioner.design import model, rules
 from provisioner.design.decide import decide
 from provisioner.errors import Invalid, Refused
-from provisioner.findings import Finding, errors
+from provisioner.findings import Finding, error, errors
 from provisioner.lifecycle import state
 from provisioner.lifecycle.away import results
-from provisioner.report.receipt import Phase
+from provisioner.lifecycle.candidates import Candidate, all_asked, choices, ranked
+from provisioner.report.receipt import Choice, Phase
 from provisioner.spec.fields import address_range
 from provisioner.spec.load import FileRefused, Loaded, load
 from provisioner.spec.model import TargetRef, parse_target
+from provisioner.targets import checks
 from provisioner.targets.base import Target
 from provisioner.targets.registry import open_target
+from provisioner.units import count
 
 
 @dataclass(frozen=True)
 class Work:
-    """A file that may be run, and everything decided. `folder` is where its relative paths start."""
+    """A file that may be run, and everything decided, target by target: `ranked` has them in the order in which they are
+    tried, those that do not fit last. `folder` is where the file's relative paths start.
+    """
 
     file: Path
     folder: Path
-    design: model.Design
-    findings: tuple[Finding, ...]
-    target: Target
-    phases: tuple[Phase, ...]
+    ranked: tuple[Candidate, ...]
+    choices: tuple[Choice, ...] = ()
+    phases: tuple[Phase, ...] = ()
+
+    @property
+    def design(self) -> model.Design:
+        """Of what is tried first."""
+        return self.ranked[0].design
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """Of what is tried first."""
+        return self.ranked[0].findings
+
+    @property
+    def target(self) -> Target:
+        """What is tried first."""
+        return self.ranked[0].target
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """All that may be tried, each place once."""
+        return tuple({candidate.target.name: candidate.target for candidate in self.ranked if candidate.fits}.values())
+
+    def tries(self) -> tuple[Candidate, ...]:
+        """Each place in each of its zones, as long as nothing speaks against it."""
+        return tuple(each for candidate in self.ranked if candidate.fits for each in candidate.tries())
 
 
 class PreflightRefused(Refused):
-    """A check before creation said no; `findings` has everything that was noticed."""
+    """A check before creation said no, on every target; `findings` has everything that was noticed of the first."""
 
-    def __init__(self, findings: tuple[Finding, ...], target: str) -> None:
-        found = errors(findings)
-        super().__init__(
-            f"preflight on {target}: {len(found)} thing{'s' if len(found) != 1 else ''} must be mended first",
-            why="nothing was created",
-            fix="see the findings above",
-        )
-        self.findings = findings
+    def __init__(self, work: Work) -> None:
+        found = errors(work.findings)
+        message = f"preflight on {work.choices[0].target}: {count(len(found), 'thing')} must be mended first"
+        named = sorted({finding.check for finding in found if finding.check})
+        skip = f"; what is wrong about it may be left out: {' '.join(f'--skip {name}' for name in named)}" if named else ""
+        also = [f"{choice.target}: {choice.why}" for choice in work.choices[1:]]
+        super().__init__(message, why="; ".join(["nothing was created", *also]), fix=f"see the findings above{skip}")
+        self.findings = work.findings
 
 
 def decided(file: Path, target: str | None = None, run_id: str | None = None) -> tuple[Loaded, model.Design, tuple[Finding, ...]]:
-    """Read the file and decide everything. Raises FileRefused (all of the file's findings), or Invalid for `target`."""
+    """Read the file and decide everything for one target: the one that is named, else the file's first.
+
+    Raises FileRefused (all of the file's findings), or Invalid for `target`.
+    """
     loaded = load(file)
-    reference = _reference(loaded, target)
-    now = int(clock.now())
-    run = model.Run(id=run_id or state.new_run_id(loaded.spec.name), owner=state.caller(), expires=now + loaded.spec.limits.ttl)
-    design, found = decide(loaded.spec, bundled(), run, reference, rehearsed=_rehearsed())
-    found = tuple(_placed(finding, loaded) for finding in found)
+    design, found = _decided(loaded, _references(loaded, target)[0], _run(loaded, run_id))
     if errors(found):
         raise FileRefused(file, (*loaded.findings, *found))
     return loaded, design, (*loaded.findings, *found)
+
+
+def _run(loaded: Loaded, run_id: str | None = None) -> model.Run:
+    expires = int(clock.now()) + loaded.spec.limits.ttl
+    return model.Run(id=run_id or state.new_run_id(loaded.spec.name), owner=state.caller(), expires=expires)
+
+
+def _decided(loaded: Loaded, reference: TargetRef, run: model.Run) -> tuple[model.Design, tuple[Finding, ...]]:
+    design, found = decide(loaded.spec, bundled(), run, reference, rehearsed=_rehearsed())
+    return design, tuple(_placed(finding, loaded) for finding in found)
 
 
 def _rehearsed() -> float | None:
@@ -89,11 +127,11 @@ def _placed(finding: Finding, loaded: Loaded) -> Finding:
     return finding.model_copy(update={"file": str(loaded.source.path), "line": line})
 
 
-def _reference(loaded: Loaded, target: str | None) -> TargetRef:
+def _references(loaded: Loaded, target: str | None) -> tuple[TargetRef, ...]:
     if target is None:
-        return loaded.spec.target[0]
+        return tuple(dict.fromkeys(loaded.spec.target))
     try:
-        return parse_target(target)
+        return tuple(parse_target(name.strip()) for name in target.split(","))
     except ValueError as problem:
         raise Invalid(str(problem), fix="burst run FILE -t local") from problem
 
@@ -105,24 +143,82 @@ def _range(text: str) -> str:
         raise Invalid(str(problem), fix="--ssh-from 198.51.100.0/24") from problem
 
 
-def prepare(
-    file: Path, target: str | None = None, ssh_from: Sequence[str] = (), *, detach: bool = False, to: str | None = None
-) -> Work:
-    """Everything before creation; `ssh_from` goes over the file's network.ssh_from, `to` over its results.
+@dataclass(frozen=True)
+class Wanted:
+    """What the command line says over the file: `target` (or several, by commas), who may reach SSH, which checks to `skip`.
+    With `detach` the head is to put the results into `to` or the file's own place, and may: without, it may write to no bucket.
+    """
 
-    With `detach` the head is to put the results there, and may: without, it may write to no bucket of anybody.
-    Raises FileRefused (exit 2) or PreflightRefused (exit 3) with every finding, Invalid for `target`, `ssh_from` and `to`.
+    target: str | None = None
+    ssh_from: tuple[str, ...] = ()
+    skip: tuple[str, ...] = ()
+    detach: bool = False
+    to: str | None = None
+
+
+def prepare(file: Path, wanted: Wanted | None = None) -> Work:
+    """Everything before creation, every target asked side by side.
+
+    Raises FileRefused (exit 2) or PreflightRefused (exit 3) with every finding, Invalid for what is wrong in `wanted`.
     """
     started, at = clock.monotonic(), clock.now()
-    loaded, design, findings = decided(file, target)
-    if ssh_from:
-        network = design.network.model_copy(update={"ssh_from": tuple(map(_range, ssh_from))})
-        design = design.model_copy(update={"network": network})
-    if detach:
-        design = design.model_copy(update={"results": results.wanted(loaded.spec.results, to, design.target)})
-    place = open_target(design.target)
-    findings = (*findings, *place.preflight(design, loaded.source.folder))
-    if errors(findings):
-        raise PreflightRefused(findings, design.target)
+    work = considered(file, wanted)
+    if not work.ranked[0].fits:
+        raise PreflightRefused(work)
     phase = Phase(name="preflight", started_at=clock.utc(at), seconds=round(clock.monotonic() - started, 3))
-    return Work(file, loaded.source.folder, design, findings, place, (phase,))
+    return replace(work, phases=(phase,))
+
+
+def may_be_asked(target: Target) -> bool:
+    """Whether it answers without anybody logging in first: a cloud where there seem to be credentials for it."""
+    configured: Callable[[], bool] | None = getattr(target, "configured", None)
+    return configured is None or configured()
+
+
+def considered(file: Path, wanted: Wanted | None = None, *, ask: Callable[[Target], bool] = lambda _: True) -> Work:
+    """The file's targets, ranked, with what speaks against each; a target that `ask` leaves out is not asked itself.
+
+    Raises FileRefused where the file itself is wrong for all of them, Invalid for what is wrong in `wanted`.
+    """
+    given = wanted or Wanted()
+    skip = _known_checks(given.skip)
+    loaded = load(file)
+    run, references = _run(loaded), _references(loaded, given.target)
+    places = {reference.name: open_target(reference.name) for reference in references}
+    candidates = [_candidate(loaded, each, run, given, places[each.name], alone=len(references) == 1) for each in references]
+    if not any(candidate.fits for candidate in candidates):
+        found = dict.fromkeys(finding for candidate in candidates for finding in candidate.findings)
+        raise FileRefused(file, tuple(found))
+    candidates = all_asked(candidates, loaded.source.folder, skip, ask)
+    ordered = ranked(candidates, loaded.spec.rank)
+    return Work(file, loaded.source.folder, ordered, choices(ordered, loaded.spec.rank))
+
+
+def _candidate(loaded: Loaded, reference: TargetRef, run: model.Run, given: Wanted, place: Target, *, alone: bool) -> Candidate:
+    design, found = _decided(loaded, reference, run)
+    found = tuple(finding for finding in found if finding.check not in given.skip or not finding.check)
+    if given.ssh_from:
+        network = design.network.model_copy(update={"ssh_from": tuple(map(_range, given.ssh_from))})
+        design = design.model_copy(update={"network": network})
+    if given.detach:
+        try:
+            design = design.model_copy(update={"results": results.wanted(loaded.spec.results, given.to, design.target)})
+        except Invalid as problem:
+            if alone:
+                raise
+            found = (*found, error("results", problem.message, problem.fix))
+    return Candidate(design, (*loaded.findings, *found), place)
+
+
+def known_checks() -> tuple[str, ...]:
+    """What `--skip` may name: the rules of a design, limits.cost, and what the places are asked."""
+    return tuple(sorted({*rules.RULES, "budget", *checks.NAMES}))
+
+
+def _known_checks(skip: tuple[str, ...]) -> tuple[str, ...]:
+    for name in skip:
+        if name not in known_checks():
+            near = difflib.get_close_matches(name, known_checks(), n=1)
+            fix = f"--skip {near[0]}" if near else f"one of: {', '.join(known_checks())}"
+            raise Invalid(f"there is no check {name!r}", why="--skip takes the names that findings end with", fix=fix)
+    return skip

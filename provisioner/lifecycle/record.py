@@ -16,10 +16,12 @@ from provisioner.errors import BurstError, ExitCode, Interrupted, Invalid
 from provisioner.events import Event, Events, Sink
 from provisioner.findings import Finding, errors
 from provisioner.jobs.model import JobResult
+from provisioner.lifecycle import refusals
 from provisioner.lifecycle.budget import Meter
+from provisioner.lifecycle.candidates import Candidate
 from provisioner.lifecycle.state import RunState
-from provisioner.report.receipt import Cost, Phase, Problem, Receipt, Scan, Spent, Status
-from provisioner.targets.base import Resource
+from provisioner.report.receipt import Attempt, Choice, Cost, Phase, Problem, Receipt, Scan, Spent, Status
+from provisioner.targets.base import Resource, Target
 
 _STATUS: dict[ExitCode, Status] = {
     ExitCode.DONE: "done",
@@ -49,8 +51,47 @@ class Record:
         self._problem: BaseException | None = None
         self._started, self._at = clock.monotonic(), clock.now()
         self.events = Events(design.run.id, [state.journal, _to_file(results / "events.jsonl"), *sinks])
+        # Where it is, once it has begun; it may begin anew elsewhere (acquire.py).
+        self.target: Target | None = None
+        self.choices: tuple[Choice, ...] = ()
+        self.attempts: list[Attempt] = []
         self.meter = Meter(design, state.folder, self.found)
         self.events.listen(self.meter)
+        self.events.listen(self._attempted)
+        self.events.listen(refusals.listening(lambda: self.design))
+
+    def placed(self, candidate: Candidate) -> None:
+        """It is there, and nowhere else."""
+        self.design, self.target = candidate.design, candidate.target
+        self.meter.follow(candidate.design)
+
+    def chose(self, choices: Sequence[Choice]) -> None:
+        """Keep which targets there were, and tell it where there was more than one."""
+        self.choices = tuple(choices)
+        if len(choices) > 1:
+            for choice in choices:
+                self.events.say("choice", f"{choice.target}: {choice.why}", **choice.model_dump())
+
+    def _attempted(self, event: Event) -> None:
+        """As a sink of events: who was asked for machines, and had room or not."""
+        if event.kind not in ("launched", "launch.refused"):
+            return
+        made, data = event.kind == "launched", event.data
+        self.attempts.append(
+            Attempt(
+                target=self._place(),
+                zone=self.design.zone or "",
+                nodes=tuple(data["nodes"]),
+                instance=data["instance"],
+                market=data["market"],
+                at=clock.utc(event.time),
+                made=made,
+                why="" if made else event.message,
+            )
+        )
+
+    def _place(self) -> str:
+        return self.design.target + (f"/{self.design.region}" if self.design.region else "")
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -101,11 +142,10 @@ class Record:
     def receipt(self, *, status: Status | None = None) -> Receipt:
         """As it stands now, also written to DIR/receipt.json."""
         code = self.exit_code()
-        place = self.design.target + (f"/{self.design.region}" if self.design.region else "")
         receipt = Receipt(
             run_id=self.design.run.id,
             name=self.design.name,
-            target=place,
+            target=self._place(),
             status=status or _STATUS[code],
             exit_code=int(code),
             started_at=self.phases[0].started_at if self.phases else clock.utc(self._at),
@@ -115,6 +155,8 @@ class Record:
             jobs=self.jobs,
             cost=self._cost(),
             remains=self.remains,
+            choices=self.choices,
+            attempts=tuple(self.attempts),
             scans=self.scans,
             findings=tuple(self.findings),
             problem=_problem(self._problem),

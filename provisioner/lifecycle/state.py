@@ -58,10 +58,10 @@ class RunState:
         return self.journal.last("kept") or self.journal.last("detached")
 
     def placed(self, target: Target) -> None:
-        """Tell the target the region that the journal has: once the stack has gone, nothing else of ours knows it."""
-        begun = self.journal.last("begin")
-        if begun is not None and begun.get("region"):
-            target.found_in(self.run_id, str(begun["region"]))
+        """Tell the target the regions that the journal has: once the stack has gone, nothing else of ours knows them."""
+        for begun in self.journal.begins():
+            if begun.get("region") and begun.get("target") == target.name:
+                target.found_in(self.run_id, str(begun["region"]))
 
     @property
     def submitted_file(self) -> Path:

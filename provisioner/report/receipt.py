@@ -75,6 +75,38 @@ class Scan(Part):
     free: int
 
 
+class Attempt(Part):
+    """Machines were asked for: where, of which type, on which market, for which `nodes`, and when (RFC 3339 in UTC). `made` is
+    whether there was room; `why` the provider's own words where there was not.
+    """
+
+    target: str
+    zone: str = ""
+    nodes: tuple[str, ...]
+    instance: str
+    market: str
+    at: str
+    made: bool
+    why: str = ""
+
+
+class Choice(Part):
+    """One target of the file, and why it was or was not `chosen`; `fits` is whether nothing speaks against it. USD; null where
+    a price is not known. `ready_s` is when the first node is ready, by typical figures, in seconds; `zones` in the order in
+    which they are tried.
+    """
+
+    target: str
+    chosen: bool
+    fits: bool
+    why: str
+    expected_usd: float | None
+    hourly_usd: float | None
+    at_most_usd: float | None
+    ready_s: float
+    zones: tuple[str, ...] = ()
+
+
 class Problem(Part):
     """What stopped it: what happened, why, and what to type next. `kind` is an error class of the providers'."""
 
@@ -103,6 +135,8 @@ class Receipt(Part):
     jobs: dict[str, JobResult] = Field(description="Each job by its name.")
     cost: Cost = Field(description="What it was thought to cost at most, and what it did.")
     remains: tuple[Resource, ...] = Field(description="What still exists. Must be empty.")
+    choices: tuple[Choice, ...] = Field((), description="The file's targets in the order in which they are tried, and why.")
+    attempts: tuple[Attempt, ...] = Field((), description="Each time that machines were asked for: where there was room.")
     scans: tuple[Scan, ...] = Field((), description="Each time that the place was asked what remains: the last one is the proof.")
     findings: tuple[Finding, ...] = Field(description="What was noticed.")
     problem: Problem | None = Field(None, description="What stopped it, if anything did.")

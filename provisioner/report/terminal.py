@@ -10,7 +10,7 @@ import click
 from provisioner.events import Event
 from provisioner.findings import Finding, Level
 from provisioner.jobs.model import JobResult
-from provisioner.report.receipt import Cost, Receipt
+from provisioner.report.receipt import Attempt, Cost, Receipt
 from provisioner.targets.base import UNASKED, Resource
 from provisioner.units import count, show_duration, show_size
 
@@ -22,10 +22,11 @@ _QUIET_STEPS = {"submit", "collect", "kept", "make", "settled"}
 
 
 def finding_lines(findings: Iterable[Finding]) -> Iterator[str]:
-    """`file:line: error: what` and, below it, the fix."""
+    """`file:line: error: what [check]` and, below it, the fix; the check is what --skip takes."""
     for finding in findings:
         where = f"{finding.where}: " if finding.where else ""
-        yield f"{where}{click.style(finding.level.value, fg=_COLOURS[finding.level])}: {finding.message}"
+        check = f" [{finding.check}]" if finding.check and finding.level is not Level.INFO else ""
+        yield f"{where}{click.style(finding.level.value, fg=_COLOURS[finding.level])}: {finding.message}{check}"
         if finding.fix:
             yield f"    {finding.fix}"
 
@@ -76,6 +77,7 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
     for name, job in receipt.jobs.items():
         yield from _job_lines(name, job, receipt.results)
     yield f"  cost {_cost(receipt.cost)}"
+    yield from _attempt_lines(receipt.attempts)
     if receipt.problem is not None:
         yield click.style(f"  {receipt.problem.message}", fg="red")
         yield from (f"    {line}" for text in (receipt.problem.why, receipt.problem.fix) for line in text.splitlines())
@@ -93,6 +95,15 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
         asked = f", asked {count(len(receipt.scans), 'time')}" if len(receipt.scans) > 1 else ""
         yield f"  left: nothing{asked}"
     yield f"  receipt {receipt.results}/receipt.json"
+
+
+def _attempt_lines(attempts: Sequence[Attempt]) -> Iterator[str]:
+    """Where there was no room, and what was had instead; nothing where all were had at once."""
+    refused = [attempt for attempt in attempts if not attempt.made]
+    for attempt in attempts if refused else ():
+        where = attempt.target + (f" ({attempt.zone})" if attempt.zone else "")
+        what = f"{count(len(attempt.nodes), 'machine')} {attempt.instance}, {attempt.market}, in {where}"
+        yield f"  got {what}" if attempt.made else click.style(f"  no room for {what}", fg="yellow")
 
 
 def left_in_words(remains: Sequence[Resource]) -> str:

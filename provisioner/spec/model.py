@@ -299,7 +299,13 @@ class Spec(Part):
     name: Name = Field(description="What names are made of.")
     target: Targets = Field(
         default=(TargetRef(name="local"),),
-        description="Where: local, nspawn, aws, gcp or azure, a region after a slash. Of a list this version takes the first.",
+        description="Where: local, nspawn, aws, gcp or azure, a region after a slash. Of a list the one that `rank` has "
+        "first is taken, and the next where there is no room.",
+    )
+    rank: Literal["cost", "time", "listed"] = Field(
+        "cost",
+        description="Which of several targets comes first: the cheapest by what is expected, the first to be ready, or as they "
+        "are `listed`.",
     )
     head: Head = Field(default=Head(), description="The head.")
     login: Login | None = Field(None, description="Machines to submit from beside the head; none when left out.")

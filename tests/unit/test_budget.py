@@ -23,6 +23,7 @@ from provisioner.findings import Finding
 from provisioner.jobs.model import Submitted
 from provisioner.lifecycle import work
 from provisioner.lifecycle.budget import Meter, Overspent
+from provisioner.lifecycle.candidates import Candidate
 from provisioner.lifecycle.prepare import Work
 from provisioner.lifecycle.record import Record, claim
 from provisioner.lifecycle.run import run
@@ -289,7 +290,7 @@ class Hanging(ListedTarget):
 
 def test_a_run_whose_creation_hangs_is_destroyed_when_it_is_enough(folder: Path, still: Still) -> None:
     prepared, place = rehearsed(cost=100), Hanging()
-    receipt = run(Work(folder / "burst.yaml", folder, prepared, (), place, ()), folder / "results")
+    receipt = run(Work(folder / "burst.yaml", folder, (Candidate(prepared, (), place),)), folder / "results")
     assert (receipt.status, receipt.exit_code) == ("not-created", ExitCode.NOT_CREATED)
     assert (place.there, receipt.remains) == (set(), ())
     assert ("destroy", prepared.run.id) in place.calls

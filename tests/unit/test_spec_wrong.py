@@ -38,7 +38,7 @@ def only(folder: Path, text: str) -> Finding:
         (
             "7: seven  # <<<",
             "7",
-            "known here: version, name, target, head, login, groups, filesystems, image, network, identity, software, jobs, results, limits",
+            "known here: version, name, target, rank, head, login, groups, filesystems, image, network, identity, software, jobs, results, limits",
         ),
     ],
 )

@@ -23,11 +23,12 @@ from provisioner.findings import info
 from provisioner.jobs.model import Submitted
 from provisioner.jobs.stage import stage_in
 from provisioner.lifecycle import readiness, signals, state, work
+from provisioner.lifecycle.acquire import acquire
 from provisioner.lifecycle.away import keeping
 from provisioner.lifecycle.lastwords import last_words
 from provisioner.lifecycle.prepare import Work
 from provisioner.lifecycle.record import Record, claim
-from provisioner.lifecycle.run import begin, create, end
+from provisioner.lifecycle.run import end
 from provisioner.lifecycle.work import Cluster
 from provisioner.report.receipt import Receipt
 from provisioner.slurm import conf
@@ -57,16 +58,15 @@ def detach(prepared: Work, into: Path, sinks: Sequence[Sink] = ()) -> Receipt:
         record = Record(design, remembered, into, sinks)
         cluster = None
         try:
-            begin(record, prepared)
             with record.meter.guarding():
-                cluster = create(record, prepared)
+                cluster = acquire(record, prepared)
                 with record.phase("ready"):
-                    readiness.prove(cluster.target, cluster.executor, design, cluster.inventory, record.events, into)
+                    readiness.prove(cluster.target, cluster.executor, record.design, cluster.inventory, record.events, into)
                 keeping.start(cluster, record)
                 with record.phase("bucket"):
                     prove(cluster, record)
                 with record.phase("stage"):
-                    stage_in(cluster.executor, design, prepared.folder, cluster.inventory.workdir, record.events)
+                    stage_in(cluster.executor, record.design, prepared.folder, cluster.inventory.workdir, record.events)
             with record.phase("submit"):
                 submitted = work.submit(cluster, record)
             if submitted:
@@ -79,7 +79,7 @@ def detach(prepared: Work, into: Path, sinks: Sequence[Sink] = ()) -> Receipt:
         except (Exception, Interrupted) as problem:
             record.stopped(problem)
         with caught.shielded():
-            receipt = end(record, prepared.target, cluster, caught)
+            receipt = end(record, record.target or prepared.target, cluster, caught)
         record.reraise_bug()
         return receipt
 

@@ -30,21 +30,26 @@ class Notice(Part):
 
 
 class Rehearsal(Part):
-    """`capacity` is how many machines there are of a market or an instance type (not counting the head and login
-    nodes); `throttle` how many of the first calls are told to come back later; `delay` how long each launch takes;
-    `ready` how long nodes have to become ready; `bucket` whether the head may write results. Times in seconds, or as the
-    file writes them (20s, 2m).
+    """`capacity` is how many machines there are of a market or an instance type (not counting the head and login nodes),
+    `zones` the same for each zone that a cluster may be in, in their order; `throttle` how many of the first calls are told
+    to come back later; `delay` how long each launch takes; `ready` how long nodes have to become ready; `bucket` whether the
+    head may write results. Times in seconds, or as the file writes them (20s, 2m).
     """
 
     image: Literal["bookworm", "trixie"] = "trixie"
     plain: bool = False
     capacity: dict[str, Annotated[int, Field(ge=0)]] = {}
+    zones: dict[str, dict[str, Annotated[int, Field(ge=0)]]] = {}
     throttle: Annotated[int, Field(ge=0)] = 0
     delay: Seconds = 0.0
     ready: Seconds = 120.0
     faults: dict[str, Literal["never-boots", "no-way-out", "no-exports", "no-metadata"]] = {}
     notices: dict[str, Notice] = {}
     bucket: Literal["open", "denied"] = "open"
+
+    def within(self, zone: str | None) -> Rehearsal:
+        """As a cluster in that zone finds it."""
+        return self if zone is None else self.model_copy(update={"capacity": {**self.capacity, **self.zones.get(zone, {})}})
 
 
 def asked() -> Rehearsal:

@@ -44,10 +44,10 @@ class NspawnTarget:
         return checks.preflight(design, setup, plan.site(asked.image), plan.seam(design), asked, skip)
 
     def zones(self, design: Design) -> tuple[Zone, ...]:
-        return ()
+        return tuple(Zone(name, said="as BURST_REHEARSAL has it") for name in rehearsal.asked().zones)
 
     def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
-        asked, layout = rehearsal.asked(), _layout(design.run.id)
+        asked, layout = rehearsal.asked().within(design.zone), _layout(design.run.id)
         events.step("create.folder", f"make {layout.root}", folder=str(layout.root))
         making.folder(layout, design, state)
         events.step("create.image", f"take the base image ({asked.image})", image=asked.image)

@@ -1,0 +1,173 @@
+"""The file's targets: what was decided for each, what each says of it, and the order in which they are tried.
+
+    references → decided, side by side asked → ranked → tries: zone by zone, target by target
+
+Nothing here makes anything. The same file, catalogue, answers and refusals give the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from provisioner.design.model import Design
+from provisioner.design.timeline import timeline
+from provisioner.errors import BurstError
+from provisioner.findings import Finding, errors, info
+from provisioner.lifecycle import refusals
+from provisioner.report.receipt import Choice
+from provisioner.targets.base import Target, Zone
+
+Rank = Literal["cost", "time", "listed"]
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One target of the file. `findings` has the file's and the place's; `zones` are in the order in which they are tried;
+    `asked` is whether the place itself was asked; `refused` what was refused there lately (refusals.py), `said` in words.
+    """
+
+    design: Design
+    findings: tuple[Finding, ...]
+    target: Target
+    zones: tuple[Zone, ...] = ()
+    asked: bool = False
+    refused: float = 0.0
+    said: str = ""
+
+    @property
+    def place(self) -> str:
+        """aws/us-east-2, and the zone where one is chosen: aws/us-east-2 (us-east-2b)."""
+        design = self.design
+        name = design.target + (f"/{design.region}" if design.region else "")
+        return f"{name} ({design.zone})" if design.zone else name
+
+    @property
+    def fits(self) -> bool:
+        """Whether nothing speaks against it."""
+        return not errors(self.findings)
+
+    @property
+    def seconds(self) -> float:
+        """Until the first node is ready, by typical figures; 0 on this machine."""
+        found = timeline(self.design)
+        return found.seconds if found is not None else 0.0
+
+    def tries(self) -> tuple[Candidate, ...]:
+        """Itself in each of its zones; as it is where there is no choice."""
+        in_zones = [replace(self, design=self.design.model_copy(update={"zone": zone.name})) for zone in self.zones]
+        return tuple(in_zones) or (self,)
+
+
+def asked(candidate: Candidate, folder: Path, skip: Collection[str] = ()) -> Candidate:
+    """With the answers of its place: what speaks against it, and its zones. What is wrong already is not asked."""
+    if not candidate.fits:
+        return candidate
+    with ThreadPoolExecutor(1) as pool:
+        zones = pool.submit(_zones, candidate)
+        found = candidate.target.preflight(candidate.design, folder, skip)
+        offered, unasked = zones.result()
+    found = (*found, *(unasked if not errors(found) else ()))
+    return replace(candidate, findings=(*candidate.findings, *found), zones=offered, asked=True)
+
+
+def _zones(candidate: Candidate) -> tuple[tuple[Zone, ...], tuple[Finding, ...]]:
+    """Without an answer the place chooses by itself, and no other zone is tried."""
+    try:
+        return candidate.target.zones(candidate.design), ()
+    except BurstError as problem:
+        told = f"which zones have room could not be asked: {problem.message}: {problem.why}"
+        return (), (info("zones", told, problem.fix),)
+
+
+def all_asked(
+    candidates: Sequence[Candidate], folder: Path, skip: Collection[str], ask: Callable[[Target], bool]
+) -> list[Candidate]:
+    """Side by side; those that `ask` leaves out are as they were."""
+    with ThreadPoolExecutor(len(candidates)) as pool:
+        return list(pool.map(lambda each: asked(each, folder, skip) if ask(each.target) else each, candidates))
+
+
+def ranked(candidates: Sequence[Candidate], by: Rank) -> tuple[Candidate, ...]:
+    """The first is tried first; those that something speaks against come last, in the file's order."""
+    known = refusals.recent()
+    told = [_remembered(candidate, known) for candidate in candidates]
+    expected = _expected(told)
+
+    def key(numbered: tuple[int, Candidate]) -> tuple[float, ...]:
+        position, candidate = numbered
+        usd = _usd(candidate.design, expected)
+        cost = (usd is None, round(usd or 0.0, 2))
+        time = round(candidate.seconds)
+        first = {"cost": (*cost, time), "time": (time, *cost), "listed": ()}[by] if candidate.fits else ()
+        return (not candidate.fits, candidate.refused >= 1.0, *first, position)
+
+    return tuple(candidate for _, candidate in sorted(enumerate(told), key=key))
+
+
+def _expected(candidates: Sequence[Candidate]) -> bool:
+    """Whether all are compared by what they are expected to cost; else by an hour of what is always there."""
+    return all(candidate.design.estimate.expected is not None for candidate in candidates)
+
+
+def _usd(design: Design, expected: bool) -> float | None:
+    return design.estimate.expected if expected else design.estimate.hourly
+
+
+def _remembered(candidate: Candidate, known: dict[tuple[str, ...], refusals.Answer]) -> Candidate:
+    """Zones that refused something lately come later; the place's own order is kept among equals."""
+    design = candidate.design
+    shares = {zone.name: refusals.refused(design, zone.name, known) for zone in candidate.zones}
+    zones = sorted(candidate.zones, key=lambda zone: shares[zone.name])
+    least = min(shares.values()) if shares else refusals.refused(design, None, known)
+    return replace(candidate, zones=tuple(zones), refused=least, said=refusals.said(design, known) if least else "")
+
+
+_WHY: dict[Rank, str] = {"cost": "the cheapest", "time": "the first to be ready", "listed": "the first of the list"}
+
+
+def choices(candidates: Sequence[Candidate], by: Rank) -> tuple[Choice, ...]:
+    """A row for each, ranked as they are, with the reason why it is or is not taken."""
+    return tuple(_choice(candidate, candidates, by) for candidate in candidates)
+
+
+def _choice(candidate: Candidate, candidates: Sequence[Candidate], by: Rank) -> Choice:
+    design, estimate = candidate.design, candidate.design.estimate
+    chosen = candidate is candidates[0] and candidate.fits
+    why = _wrong(candidate) if not candidate.fits else _chosen(candidates, by) if chosen else _next(candidate, candidates)
+    return Choice(
+        target=design.target + (f"/{design.region}" if design.region else ""),
+        chosen=chosen,
+        fits=candidate.fits,
+        why=why,
+        expected_usd=estimate.expected,
+        hourly_usd=estimate.hourly,
+        at_most_usd=estimate.total_max,
+        ready_s=round(candidate.seconds),
+        zones=tuple(zone.name for zone in candidate.zones),
+    )
+
+
+def _wrong(candidate: Candidate) -> str:
+    wrong = errors(candidate.findings)
+    return wrong[0].message + (f" (and {len(wrong) - 1} more)" if len(wrong) > 1 else "")
+
+
+def _chosen(candidates: Sequence[Candidate], by: Rank) -> str:
+    others = [candidate for candidate in candidates[1:] if candidate.fits]
+    if not others:
+        return "the only one that fits" if len(candidates) > 1 else "the only one"
+    return _WHY[by] + (" of those with room" if any(other.refused >= 1 for other in others) else "")
+
+
+def _next(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
+    if candidate.refused >= 1:
+        return f"last: {candidate.said}"
+    expected = _expected(candidates)
+    ours, first = (_usd(each.design, expected) for each in (candidate, candidates[0]))
+    more = ours - first if ours is not None and first is not None else 0.0
+    cost = f", for {more:.2f} USD more" + ("" if expected else " an hour") if more > 0 else ""
+    return f"if there is no room before{cost}" + (f"; {candidate.said}" if candidate.said else "")

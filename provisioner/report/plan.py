@@ -1,0 +1,141 @@
+"""What would be made, where, at what cost, how soon, and what is tried when there is no room: before anything exists."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from typing import Any
+
+import click
+
+from provisioner.design.bill import bill
+from provisioner.design.model import Design, Group, Node
+from provisioner.design.timeline import Timeline, timeline
+from provisioner.findings import Finding, errors
+from provisioner.report.costs import print_bill
+from provisioner.report.receipt import Choice
+from provisioner.report.rows import print_table
+from provisioner.targets.base import Zone
+from provisioner.units import MIB, show_duration, show_size
+
+# Zones that are named; of more it is said how many there are.
+_NAMED = 4
+
+
+def print_plan(
+    design: Design, choices: Sequence[Choice], zones: Sequence[Zone], findings: Sequence[Finding], *, asked: bool, items: bool
+) -> None:
+    """On one screen; with `items` also each thing that is billed. `asked` is whether the place itself was asked."""
+    place = design.target + (f"/{design.region}" if design.region else "")
+    soon = timeline(design)
+    ready = f"; the first node is ready after about {show_duration(round(soon.seconds))}" if soon is not None else ""
+    click.echo(f"{design.name} on {place}, for {show_duration(design.ttl)} at most{ready}")
+    if len(choices) > 1:
+        print_table([_choice_row(choice) for choice in choices], ["target", "expected", "USD/h", "at most", "ready", "why"])
+    head = ["head", "1", design.head.instance, str(design.head.cpus), show_size(design.head.memory_mib * MIB), "", ""]
+    rows = [[*head, _price(design.head)], *(_group_row(group) for group in design.groups)]
+    print_table(rows, ["group", "nodes", "instance", "CPUs", "memory", "GPUs", "spot", "USD/h each"])
+    if design.filesystems:
+        print_table(
+            [[fs.mount, fs.type, fs.id or show_size(fs.size)] for fs in design.filesystems], ["mount", "type", "size or id"]
+        )
+    if design.target == design.cloud:
+        print_table(_around(design), ["", "around it"])
+    if design.jobs:
+        jobs = [
+            [job.name, job.group, ", ".join(job.needs), job.script or job.command or "", " ".join(job.options[1:])]
+            for job in design.jobs
+        ]
+        print_table(jobs, ["job", "group", "needs", "runs", "sbatch options"])
+    print_bill(bill(design), design.estimate, design.budget)
+    for line in (*_no_room(design, choices, zones), _account(place, findings, asked=asked)):
+        click.echo(line)
+
+
+def _choice_row(choice: Choice) -> list[str]:
+    why = f"{'chosen: ' if choice.chosen else ''}{choice.why}" if choice.fits else f"no: {choice.why}"
+    usd = [_usd(choice.expected_usd), _usd(choice.hourly_usd), _usd(choice.at_most_usd)]
+    return [choice.target, *usd, show_duration(round(choice.ready_s)) if choice.ready_s else "", why]
+
+
+def _usd(amount: float | None) -> str:
+    return "not known" if amount is None else f"{amount:.2f}"
+
+
+def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone]) -> Iterator[str]:
+    """What is tried, in order, where a place has no room."""
+    others = [choice.target for choice in choices if choice.fits and not choice.chosen]
+    walks = any(len(group.alternatives) > 1 or group.spot == "prefer" for group in design.groups)
+    if design.target != design.cloud and not others and not zones:
+        return
+    steps = ["a group's types, on the spot market first where it may"] if walks else []
+    if len(zones) > 1:
+        named = [f"{zone.name} ({zone.said})" if zone.said else zone.name for zone in zones[:_NAMED]]
+        more = f" and {len(zones) - _NAMED} more" if len(zones) > _NAMED else ""
+        steps.append(f"zones {', '.join(named)}{more}")
+    steps += others
+    yield "no room: " + ("; then ".join(steps) if steps else "nothing else is tried; name more types, or a list of targets")
+
+
+def _account(place: str, findings: Sequence[Finding], *, asked: bool) -> str:
+    if not asked:
+        return f"may it be made: {place} was not asked"
+    wrong = [finding for finding in findings if finding.check]
+    if errors(wrong):
+        return f"may it be made: no, {place} was asked"
+    return f"may it be made: yes, {place} was asked" + ("; see what it says" if wrong else "")
+
+
+def _around(design: Design) -> list[list[str]]:
+    """What a cloud has beside machines and filesystems."""
+    network, identity = design.network, design.identity
+    ways = {
+        "public": f"a public address, SSH from {', '.join(network.ssh_from) or 'where you are'} alone",
+        "tunnel": "no public address, the cloud's own tunnel",
+    }
+    outs = {"head": "through the head, with a cache of packages", "gateway": "through a NAT gateway (billed)"}
+    made = "a role for this run alone" + (f", within {identity.boundary}" if identity.boundary else "")
+    return [
+        ["network", " ".join(filter(None, (network.id or "new", network.subnet)))],
+        ["way in", ways[network.access]],
+        ["way out", outs[network.egress]],
+        ["identity", identity.id or (made if identity.create else "none: the head can launch nothing")],
+        ["image", design.image or "looked up: Ubuntu 24.04, the vendor's HPC image for GPUs and fabrics"],
+    ]
+
+
+def _group_row(group: Group) -> list[str]:
+    node = group.node
+    count = str(group.min) if group.min == group.max else f"{group.min} to {group.max}"
+    instances = " or ".join(n.instance for n in group.alternatives)
+    gpus = f"{node.gpus} {node.gpu}".strip() if node.gpus else ""
+    return [group.name, count, instances, str(node.cpus), show_size(node.memory_mib * MIB), gpus, group.spot, _price(node)]
+
+
+def _price(node: Node) -> str:
+    return f"{node.price:.4f}" if node.price else ""
+
+
+def plan_json(
+    design: Design,
+    findings: Sequence[Finding],
+    choices: Sequence[Choice] = (),
+    zones: Sequence[Zone] = (),
+    found: Timeline | None = None,
+    *,
+    asked: bool = False,
+) -> str:
+    """The whole Design, its bill, the targets that are tried and their zones, what was noticed, and the timeline where one was
+    asked for."""
+    body: dict[str, Any] = {
+        "design": design.model_dump(mode="json"),
+        "bill": asdict(bill(design)),
+        "choices": [choice.model_dump(mode="json") for choice in choices],
+        "zones": [zone._asdict() for zone in zones],
+        "asked": asked,
+        "findings": [f.model_dump(mode="json") for f in findings],
+    }
+    if found is not None:
+        body["timeline"] = asdict(found)
+    return json.dumps(body, indent=2)
