@@ -16,7 +16,6 @@ from botocore import xform_name
 
 from tests.stacks import aws
 
-REGION = "us-east-2"
 # pulumi.runtime.rpc, _special_sig_key.
 SECRET = "4dabf18193072939515e22adb298388d"
 # A part of what is made in one call with its parent here.
@@ -38,7 +37,7 @@ def revealed(told: Any) -> Any:
 @cache
 def session() -> Any:
     """One for all: reading EC2's description takes a second, each time that there is a new one."""
-    return boto3.session.Session("testing", "testing", region_name=REGION)
+    return boto3.session.Session("testing", "testing", region_name=aws.REGION)
 
 
 @cache
@@ -226,7 +225,7 @@ class InMoto:
         return made["FileSystemId"], {"dnsName": made["DNSName"], "mountName": "abcdefgh"}
 
     def _bucket(self, i: dict[str, Any]) -> Told:
-        self.s3.create_bucket(Bucket=i["bucket"], CreateBucketConfiguration={"LocationConstraint": REGION})
+        self.s3.create_bucket(Bucket=i["bucket"], CreateBucketConfiguration={"LocationConstraint": aws.REGION})
         self.s3.put_bucket_tagging(Bucket=i["bucket"], Tagging={"TagSet": tagged(i["tags"])})
         return i["bucket"], {}
 
