@@ -7,6 +7,7 @@ Nothing here makes anything. The same file, catalogue, answers and refusals give
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -92,9 +93,13 @@ def all_asked(
 
 
 def ranked(candidates: Sequence[Candidate], by: Rank) -> tuple[Candidate, ...]:
-    """The first is tried first; those that something speaks against come last, in the file's order."""
+    """The first is tried first; those that something speaks against come last, in the file's order.
+
+    This machine keeps its place among the clouds: it costs nothing, and is no cluster.
+    """
     known = refusals.recent()
     told = [_remembered(candidate, known) for candidate in candidates]
+    stretches = _stretches(told)
     expected = _expected(told)
 
     def key(numbered: tuple[int, Candidate]) -> tuple[float, ...]:
@@ -103,9 +108,16 @@ def ranked(candidates: Sequence[Candidate], by: Rank) -> tuple[Candidate, ...]:
         cost = (usd is None, round(usd or 0.0, 2))
         time = round(candidate.seconds)
         first = {"cost": (*cost, time), "time": (time, *cost), "listed": ()}[by] if candidate.fits else ()
-        return (not candidate.fits, candidate.refused >= 1.0, *first, position)
+        return (not candidate.fits, candidate.refused >= 1.0, stretches[position], *first, position)
 
     return tuple(candidate for _, candidate in sorted(enumerate(told), key=key))
+
+
+def _stretches(candidates: Sequence[Candidate]) -> list[int]:
+    """A number for each: clouds that stand side by side have the same one."""
+    clouds = [candidate.design.target == candidate.design.cloud for candidate in candidates]
+    breaks = [0, *(not (a and b) for a, b in itertools.pairwise(clouds))]
+    return list(itertools.accumulate(breaks))
 
 
 def _expected(candidates: Sequence[Candidate]) -> bool:
@@ -136,16 +148,17 @@ def choices(candidates: Sequence[Candidate], by: Rank) -> tuple[Choice, ...]:
 
 def _choice(candidate: Candidate, candidates: Sequence[Candidate], by: Rank) -> Choice:
     design, estimate = candidate.design, candidate.design.estimate
-    chosen = candidate is candidates[0] and candidate.fits
+    chosen, decided = candidate is candidates[0] and candidate.fits, candidate.fits or candidate.asked
     why = _wrong(candidate) if not candidate.fits else _chosen(candidates, by) if chosen else _next(candidate, candidates)
     return Choice(
         target=design.target + (f"/{design.region}" if design.region else ""),
         chosen=chosen,
         fits=candidate.fits,
         why=why,
-        expected_usd=estimate.expected,
-        hourly_usd=estimate.hourly,
-        at_most_usd=estimate.total_max,
+        # What could not be decided was not counted.
+        expected_usd=estimate.expected if decided else None,
+        hourly_usd=estimate.hourly if decided else None,
+        at_most_usd=estimate.total_max if decided else None,
         ready_s=round(candidate.seconds),
         zones=tuple(zone.name for zone in candidate.zones),
     )

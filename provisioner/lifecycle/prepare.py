@@ -72,7 +72,7 @@ class PreflightRefused(Refused):
         found = errors(work.findings)
         message = f"preflight on {work.choices[0].target}: {count(len(found), 'thing')} must be mended first"
         named = sorted({finding.check for finding in found if finding.check})
-        skip = f"; what is wrong about it may be left out: {' '.join(f'--skip {name}' for name in named)}" if named else ""
+        skip = f"; a check that is mistaken: {' '.join(f'--skip {name}' for name in named)}" if named else ""
         also = [f"{choice.target}: {choice.why}" for choice in work.choices[1:]]
         super().__init__(message, why="; ".join(["nothing was created", *also]), fix=f"see the findings above{skip}")
         self.findings = work.findings

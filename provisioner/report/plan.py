@@ -55,7 +55,8 @@ def print_plan(
 
 def _choice_row(choice: Choice) -> list[str]:
     why = f"{'chosen: ' if choice.chosen else ''}{choice.why}" if choice.fits else f"no: {choice.why}"
-    usd = [_usd(choice.expected_usd), _usd(choice.hourly_usd), _usd(choice.at_most_usd)]
+    amounts = (choice.expected_usd, choice.hourly_usd, choice.at_most_usd)
+    usd = [_usd(amount) if choice.fits else "" for amount in amounts]
     return [choice.target, *usd, show_duration(round(choice.ready_s)) if choice.ready_s else "", why]
 
 
@@ -80,7 +81,7 @@ def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone]) -
 
 def _account(place: str, findings: Sequence[Finding], *, asked: bool) -> str:
     if not asked:
-        return f"may it be made: {place} was not asked"
+        return f"may it be made: {place} was not asked, for want of credentials or wish (--offline)"
     wrong = [finding for finding in findings if finding.check]
     if errors(wrong):
         return f"may it be made: no, {place} was asked"

@@ -295,3 +295,22 @@ def test_whatever_the_market_does(
         for begun, last in ((life.began, life.ended or 0.0) for life in market.lives if life.name == "head"):
             items = story.record.meter.ledger.total(last) - story.record.meter.ledger.total(begun)
             assert items <= (receipt.cost.estimated_usd or 0.0)
+
+
+@pytest.mark.parametrize(
+    ("listed", "first"),
+    [
+        ("local, aws/us-east-2, gcp/us-central1", "local"),
+        ("gcp/us-central1, aws/us-east-2, local", ""),
+        ("aws/us-east-2, local, gcp", "aws/us-east-2"),
+    ],
+)
+def test_this_machine_keeps_its_place(
+    listed: str, first: str, folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(monkeypatch, Market(still, lambda *_: True))
+    text = FILE.replace("SPOT", "never").replace("rank: listed", "rank: cost")
+    work = considered(written(folder, text.replace("aws/us-east-2, aws/us-west-2, gcp/us-central1", listed)), ask=lambda _: False)
+    order = [choice.target for choice in work.choices]
+    assert order.index("local") == [name.strip() for name in listed.split(",")].index("local")
+    assert not first or order[0] == first
