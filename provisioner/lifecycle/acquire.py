@@ -6,7 +6,7 @@ one place that a run has anything in. Only "no room" (Kind.CAPACITY) goes on; ev
 
 from __future__ import annotations
 
-from provisioner.errors import Kind, Leftover, NotCreated
+from provisioner.errors import Kind, NotCreated
 from provisioner.events import Event
 from provisioner.lifecycle import teardown
 from provisioner.lifecycle.budget import Overspent
@@ -18,8 +18,8 @@ from provisioner.lifecycle.work import Cluster
 
 
 def acquire(record: Record, prepared: Work) -> Cluster:
-    """The cluster, in the first place that has room. Raises NotCreated as the last of them said it; Leftover where what a
-    place had made could not be ended.
+    """The cluster, in the first place that has room. Raises NotCreated: as the last of them said it, or where what a place had
+    made could not be ended.
     """
     tries = prepared.tries()
     for number, candidate in enumerate(tries, 1):
@@ -76,15 +76,16 @@ def create(record: Record, prepared: Work, candidate: Candidate) -> Cluster:
 
 
 def leave(record: Record, candidate: Candidate, following: Candidate) -> None:
-    """End what was made of it, and prove it, before anything is begun elsewhere. Raises Leftover."""
+    """End what was made of it, and prove it, before anything is begun elsewhere. Raises NotCreated where it does not go."""
     with record.phase("fall back"):
         ended = teardown.destroy(candidate.target, record.design.run.id, record.events, record.state.journal)
     record.scans += ended.scans
     if ended.remains:
-        raise Leftover(
+        raise NotCreated(
             f"there is no room in {candidate.place}, and what was made of it there is not gone",
             why="nothing is begun elsewhere before that",
             fix=f"burst down {record.design.run.id}",
+            kind=Kind.CAPACITY,
         )
     record.events.going_on()
     record.events.say("fallback", f"no room in {candidate.place}: everything of it is gone, next is {following.place}")

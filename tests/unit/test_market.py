@@ -15,7 +15,7 @@ from making import Still
 from market import END, LAUNCH, STACK, Life, Market, Room, opened, written
 
 from provisioner import clock
-from provisioner.errors import ExitCode, Kind, Leftover, NotCreated
+from provisioner.errors import ExitCode, Kind, NotCreated
 from provisioner.events import Event
 from provisioner.lifecycle import state, teardown
 from provisioner.lifecycle.acquire import acquire
@@ -69,7 +69,7 @@ class Story:
             try:
                 acquire(self.record, work)
                 clock.sleep(hours * 3600)
-            except (NotCreated, Leftover) as problem:
+            except NotCreated as problem:
                 self.record.stopped(problem)
             assert self.record.target is not None
             ended = teardown.destroy(self.record.target, work.design.run.id, self.record.events, remembered.journal)
@@ -256,7 +256,7 @@ def test_the_cheapest_comes_first(folder: Path, still: Still, monkeypatch: pytes
 FULL = st.dictionaries(st.sampled_from(["us-east-2b", "us-east-2a", "us-west-2a", "us-west-2b"]), st.floats(0, 30), max_size=4)
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(full=FULL, spot=st.sampled_from(["never", "prefer", "only"]), hours=st.floats(0, 3))
 def test_whatever_the_market_does(
     full: dict[str, float], spot: str, hours: float, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
@@ -37,6 +38,21 @@ def test_one_session_for_a_region() -> None:
         "answered to 2",
         "answered to 1",
     ]
+
+
+def test_regions_are_opened_side_by_side_and_each_once() -> None:
+    """Each opening waits for the other: one after the other they would never end."""
+    meeting, opened = threading.Barrier(2, timeout=20), list[str]()
+
+    def login(region: str) -> str:
+        meeting.wait()
+        opened.append(region)
+        return region
+
+    sessions = Sessions(login)
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(sessions.of, ["a", "b", "a", "b"])) == ["a", "b", "a", "b"]
+    assert sorted(opened) == ["a", "b"]
 
 
 def test_what_is_denied_is_asked_once_more_with_another_session() -> None:

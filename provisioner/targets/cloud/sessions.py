@@ -18,13 +18,19 @@ class Sessions:
         self._opened = opened
         self._open: dict[str, Any] = {}
         self._lock = threading.Lock()
+        # Two regions are opened side by side, one region once.
+        self._opening: dict[str, threading.Lock] = {}
 
     def of(self, region: str) -> Any:
         """Raises Refused."""
         with self._lock:
-            if region not in self._open:
-                self._open[region] = self._opened(region)
-            return self._open[region]
+            own = self._opening.setdefault(region, threading.Lock())
+        with own:
+            try:
+                return self._open[region]
+            except KeyError:
+                made = self._open[region] = self._opened(region)
+                return made
 
     def asked(self, region: str, ask: Callable[[Any], T]) -> T:
         """What `ask` answers with a session; where that is denied it is asked once more with another one.
