@@ -14,13 +14,12 @@ from dataclasses import replace
 from provisioner.catalog.filesystems import SERVICES, gib
 from provisioner.catalog.prices import price
 from provisioner.cost.bill import Bill, Item, Nodes, Option, Traffic
+from provisioner.design import gcp_disk
 from provisioner.design.attempts import order
 from provisioner.design.model import Design, Filesystem, Group, Node
 
 # Nodes' disks in GiB, as stacks/CLOUD have them: on plain Ubuntu, and on an image with drivers, whose size is its vendor's.
-_DISKS = {"aws": ("gp3", 32, 75), "gcp": ("", 30, 100), "azure": ("standard-ssd", 32, 64)}
-# stacks/gcp/images.py: these take Hyperdisk alone.
-_HYPERDISK = ("c4", "n4", "h4d", "a4", "a3-ultragpu", "x4", "m4", "g4")
+_DISKS = {"aws": ("gp3", 32, 75), "gcp": ("", gcp_disk.PLAIN, gcp_disk.DRIVERS), "azure": ("standard-ssd", 32, 64)}
 _LARGEST_DISK = 32767
 # What is counted on to come back as outputs, in GiB: nobody knows before. What really does is in the ledger.
 _OUTPUTS, _MOST_OUTPUTS = 1.0, 10.0
@@ -70,7 +69,7 @@ def _machines(design: Design) -> Iterator[Item]:
         count = design.login.nodes
         kind, size, _ = _DISKS[cloud]
         yield replace(_machine(design, "login", design.login.node), count=count)
-        yield replace(_disk(design, "login disk", kind or _gcp_disk(design.login.node), size), count=count)
+        yield replace(_disk(design, "login disk", kind or gcp_disk.kind(design.login.node), size), count=count)
         # AWS's are behind the head; Google's need an address where there is no gateway.
         if asked.access == "public" and (cloud == "azure" or (cloud == "gcp" and asked.egress == "head")):
             yield replace(_thing(design, "login address", "address"), count=count)
@@ -127,7 +126,7 @@ def _extras(design: Design, group: Group, node: Node) -> Iterator[Item]:
     """What comes and goes with a node."""
     kind, plain, large = _DISKS[design.target]
     drivers = bool(node.gpus) or (group.fabric == "auto" and node.fabric not in ("", "tier1")) or group.image is not None
-    yield _disk(design, f"{group.name} disk", kind or _gcp_disk(node), large if drivers else plain)
+    yield _disk(design, f"{group.name} disk", kind or gcp_disk.kind(node), large if drivers else plain)
     if design.target == "gcp" and _gateway(design):
         yield _thing(design, f"{group.name} NAT", "nat-gateway", "Cloud NAT, for each machine")
 
@@ -142,11 +141,7 @@ def _machine(design: Design, name: str, node: Node, market: str = "on-demand") -
 
 def _head_disk(design: Design) -> tuple[str, int]:
     size = gib(design.head_storage)
-    return {"aws": "gp3", "azure": "premium-ssd"}.get(design.target) or _gcp_disk(design.head), size
-
-
-def _gcp_disk(node: Node) -> str:
-    return "hyperdisk-balanced" if node.instance.startswith(_HYPERDISK) else "pd-balanced"
+    return {"aws": "gp3", "azure": "premium-ssd"}.get(design.target) or gcp_disk.kind(design.head), size
 
 
 def _disk(design: Design, name: str, kind: str, size: int) -> Item:

@@ -13,6 +13,7 @@ from identity import Identity
 from network import Network
 from zones import Where
 
+from provisioner.design import gcp_disk
 from provisioner.design.model import Design, Group, Node
 from provisioner.stack.attempts import order
 from provisioner.stack.identity import described, named, tags
@@ -115,8 +116,8 @@ class Groups(pulumi.ComponentResource):
             boot=True,
             auto_delete=True,
             source_image=images.image(self._design, node, group),
-            disk_type=images.disk_type(node),
-            disk_size_gb=images.disk_gb(node, group),
+            disk_type=gcp_disk.kind(node),
+            disk_size_gb=gcp_disk.size(node, group),
             labels=tags(self._design),
         )
 

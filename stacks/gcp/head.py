@@ -15,6 +15,7 @@ from network import Network
 from zones import Where
 
 from provisioner.bootstrap.seam import Launcher, Mount, Seam, served
+from provisioner.design import gcp_disk
 from provisioner.design.model import Design
 from provisioner.stack.identity import described, named, tags
 
@@ -75,7 +76,7 @@ class Head(pulumi.ComponentResource):
             auto_delete=True,
             initialize_params=gcp.compute.InstanceBootDiskInitializeParamsArgs(
                 image=images.image(design, design.head),
-                type=images.disk_type(design.head),
+                type=gcp_disk.kind(design.head),
                 # Compute Engine's GB are GiB ("Persistent Disk": 1 GB is 2^30 bytes).
                 size=-(-design.head_storage // 2**30),
                 labels=tags(design),

@@ -1,10 +1,11 @@
-"""What a machine boots from: its image, its disk, and how the two are protected."""
+"""What a machine boots from: its image, and how it and the disk are protected."""
 
 from __future__ import annotations
 
 import pulumi
 import pulumi_gcp as gcp
 
+from provisioner.design import gcp_disk
 from provisioner.design.model import Design, Group, Node
 
 _UBUNTU = ("ubuntu-os-cloud", {"x86_64": "ubuntu-2404-lts-amd64", "arm64": "ubuntu-2404-lts-arm64"})
@@ -13,10 +14,6 @@ _ACCELERATOR = (
     "ubuntu-os-accelerator-images",
     {"x86_64": "ubuntu-accelerator-2404-amd64-with-nvidia-580", "arm64": "ubuntu-accelerator-2404-arm64-with-nvidia-580"},
 )
-# These take Hyperdisk alone; everything else takes a balanced persistent disk ("Choose a disk type", by machine series).
-_HYPERDISK = ("c4", "n4", "h4d", "a4", "a3-ultragpu", "x4", "m4", "g4")
-# CUDA's files alone take 20 GB of the accelerator image.
-_PLAIN_GB, _ACCELERATOR_GB = 30, 100
 
 
 def image(design: Design, node: Node, group: Group | None = None) -> str:
@@ -24,24 +21,9 @@ def image(design: Design, node: Node, group: Group | None = None) -> str:
     own = (group.image if group else None) or design.image
     if own:
         return own
-    project, families = _ACCELERATOR if accelerated(node, group) else _UBUNTU
+    project, families = _ACCELERATOR if gcp_disk.accelerated(node, group) else _UBUNTU
     family = families["x86_64" if node.arch == "x86_64" else "arm64"]
     return gcp.compute.get_image(project=project, family=family).self_link
-
-
-def accelerated(node: Node, group: Group | None) -> bool:
-    """Whether its devices need drivers that plain Ubuntu has not."""
-    return bool(node.gpus) or (node.fabric == "rdma" and group is not None and group.fabric == "auto")
-
-
-def disk_type(node: Node) -> str:
-    return "hyperdisk-balanced" if node.instance.startswith(_HYPERDISK) else "pd-balanced"
-
-
-def disk_gb(node: Node, group: Group | None) -> int:
-    """Of a node's own disk; images may be larger than that."""
-    own = group is not None and group.image is not None
-    return _ACCELERATOR_GB if own or accelerated(node, group) else _PLAIN_GB
 
 
 def secure_boot(design: Design, group: Group | None = None) -> bool:
