@@ -12,27 +12,28 @@ from provisioner.design.model import Design
 
 @dataclass(frozen=True)
 class Where:
-    """`offered` are the machine types that the zone has; None where nobody asked, because the zone was given."""
+    """`offered` are the machine types of the design that the zone has."""
 
     project: str
     region: str
     zone: str
-    offered: frozenset[str] | None = None
+    offered: frozenset[str]
 
     def has(self, instance: str) -> bool:
-        return self.offered is None or instance in self.offered
+        return instance in self.offered
 
 
 def chosen(design: Design, given: str | None) -> Where:
     """The zone that was given; else of the region's that with most of the design's types, by name where several have them."""
     project = gcp.organizations.get_client_config().project
     region = str(design.region)
-    if given:
-        return Where(project, region, given)
-    offers = {zone: _offered(design, zone) for zone in sorted(gcp.compute.get_zones(region=region, status="UP").names)}
-    fit = {zone: types for zone, types in offers.items() if _enough(design, types)}
+    zones = [given] if given else sorted(gcp.compute.get_zones(region=region, status="UP").names)
+    offers = {zone: _offered(design, zone) for zone in zones}
+    fit = {zone: types for zone, types in offers.items() if not _lacking(design, types)}
     if not fit:
-        raise pulumi.RunError(f"no zone of {region} has a type for the head and for each group: {_told(offers)}")
+        told = "; ".join(f"{zone} lacks one for {', '.join(_lacking(design, types))}" for zone, types in offers.items())
+        where = f"{given} has not" if given else f"no zone of {region} has"
+        raise pulumi.RunError(f"{where} a type for the head and for each group: {told}")
     zone = min(fit, key=lambda zone: (-len(fit[zone]), zone))
     return Where(project, region, zone, fit[zone])
 
@@ -48,10 +49,9 @@ def _offered(design: Design, zone: str) -> frozenset[str]:
     return frozenset(found.name for found in gcp.compute.get_machine_types(zone=zone, filter=asked).machine_types)
 
 
-def _enough(design: Design, types: frozenset[str]) -> bool:
-    always = {design.head.instance, *([design.login.node.instance] if design.login else [])}
-    return always <= types and all(any(n.instance in types for n in group.alternatives) for group in design.groups)
-
-
-def _told(offers: dict[str, frozenset[str]]) -> str:
-    return "; ".join(f"{zone} has {', '.join(sorted(types)) or 'none of them'}" for zone, types in offers.items())
+def _lacking(design: Design, types: frozenset[str]) -> list[str]:
+    """The head's and login nodes' types that are not among `types`, and each group with those of its types."""
+    always = dict.fromkeys([design.head.instance, *([design.login.node.instance] if design.login else [])])
+    groups = {group.name: [node.instance for node in group.alternatives] for group in design.groups}
+    none = [f"{name} ({' or '.join(some)})" for name, some in groups.items() if not types & set(some)]
+    return [*(name for name in always if name not in types), *none]

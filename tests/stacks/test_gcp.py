@@ -242,9 +242,27 @@ def test_without_fabric() -> None:
 
 def test_the_zone_with_most_of_the_types(everything: Stack) -> None:
     assert everything.outputs["zone"] == ZONE
-    assert run(ONE % "", zone="us-central1-f").outputs["zone"] == "us-central1-f"
-    only_b = [name for name, _ in run(ONE % "", zone="us-central1-f").calls if "getZones" in name]
-    assert only_b == []
+
+
+def test_a_zone_that_is_given_is_asked_what_it_has() -> None:
+    """G2 is not in it: nothing is tried there that it lacks. No other zone is asked."""
+    text = "{version: 1, name: one, groups: {gpu: {instance: [g2-standard-4, c3-standard-4], nodes: 1, spot: prefer}}}"
+    stack = run(text, zone="us-central1-f")
+    assert stack.outputs["zone"] == "us-central1-f"
+    tried = [(a["market"], a["template"]["instance"]) for a in stack.outputs["attempts"]["gpu"]]
+    assert tried == [("spot", "c3-standard-4"), ("on-demand", "c3-standard-4")]
+    assert len(stack.of("InstanceTemplate")) == 2
+    assert not [name for name, _ in stack.calls if "getZones" in name]
+    assert [asked["zone"] for name, asked in stack.calls if "getMachineTypes" in name] == ["us-central1-f"]
+
+
+def test_a_zone_that_is_given_and_lacks_a_group_s_types() -> None:
+    text = "{version: 1, name: one, groups: {gpu: {instance: g2-standard-4, nodes: 1}}}"
+    with pytest.raises(pulumi.RunError) as told:
+        run(text, zone="us-central1-f")
+    assert str(told.value) == (
+        "us-central1-f has not a type for the head and for each group: us-central1-f lacks one for gpu (g2-standard-4)"
+    )
 
 
 def test_no_zone_has_all(monkeypatch: pytest.MonkeyPatch) -> None:
