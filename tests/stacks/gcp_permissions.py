@@ -14,6 +14,7 @@ INSERT = (
 )
 METHODS: dict[str, str] = {
     "compute.addresses.aggregatedList": "compute.addresses.list compute.globalAddresses.list",
+    "compute.advice.capacity": "compute.advice.capacity",
     "compute.addresses.delete": "compute.addresses.deleteInternal",
     "compute.disks.aggregatedList": "compute.disks.list",
     "compute.disks.delete": "compute.disks.delete",
@@ -50,11 +51,19 @@ METHODS: dict[str, str] = {
     "compute.subnetworks.aggregatedList": "compute.subnetworks.list",
     "compute.subnetworks.delete": "compute.subnetworks.delete",
     "compute.subnetworks.get": "compute.subnetworks.get",
+    "compute.subnetworks.testIamPermissions": "",
+    "compute.zones.list": "compute.zones.list",
     "compute.zoneOperations.list": "compute.zoneOperations.list",
     "compute.zoneOperations.wait": "compute.zoneOperations.get",
     # "Testing permissions": everybody may ask what he may do.
     "cloudresourcemanager.projects.testIamPermissions": "",
+    "iam.projects.serviceAccounts.testIamPermissions": "",
     "serviceusage.services.batchGet": "serviceusage.services.get",
+    "cloudbilling.projects.getBillingInfo": "resourcemanager.projects.get",
+    # "Cloud Quotas API": required permissions.
+    "cloudquotas.projects.locations.services.quotaInfos.get": "cloudquotas.quotas.get",
+    "file.projects.locations.instances.get": "file.instances.get",
+    "lustre.projects.locations.instances.get": "lustre.instances.get",
     "file.projects.locations.instances.delete": "file.instances.delete",
     "file.projects.locations.instances.list": "file.instances.list",
     "file.projects.locations.operations.get": "file.operations.get",

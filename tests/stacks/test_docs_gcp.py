@@ -22,7 +22,7 @@ import provisioner
 from provisioner import clock
 from provisioner.launch import gcp
 from provisioner.targets.base import Intent
-from provisioner.targets.gcp import checks, kinds
+from provisioner.targets.gcp import checks, filesystems, kinds, named, permissions
 from provisioner.targets.gcp.target import GcpPlace
 from tests.stacks import watching
 from tests.stacks.gcp import CLOUD, permitted, short, written
@@ -37,6 +37,8 @@ RUN = "test-abc234"
 TUNNELLED = PLAIN.replace("}}}", "}}, network: {access: tunnel}}") % 1
 NOBODY = PLAIN.replace("}}}", "}}, identity: none}") % 1
 IMAGE = f"{{version: 1, name: own, image: projects/{PROJECT}/global/images/mine, groups: {{cpu: {{nodes: 1}}}}}}"
+# In a shared VPC, with an identity of the run's own.
+OWN = EXISTING.replace("identity: hpc@p-1.iam.gserviceaccount.com\n", "")
 TEXTS = (TEXT, EXISTING, TUNNELLED, NOBODY)
 
 
@@ -82,7 +84,8 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[str], set[watc
         for method in ("compute.regions.get", "compute.projects.get"):
             google.answers[method] = (200, {"quotas": []})
         google.answers["serviceusage.services.batchGet"] = google.answers["compute.projects.getXpnHost"] = (200, {})
-        google.answers["cloudresourcemanager.projects.testIamPermissions"] = (200, {})
+        for resource in ("cloudresourcemanager.projects", "compute.subnetworks", "iam.projects.serviceAccounts"):
+            google.answers[f"{resource}.testIamPermissions"] = (200, {})
         _launches(google, session)
         _target(google, session, tmp_path_factory.mktemp("gcp"))
         asked = set(google.calls)
@@ -108,9 +111,15 @@ def _target(google: Google, session: gcp.Session, folder: Path) -> None:
     place = GcpPlace()
     for text in (TEXT, EXISTING, IMAGE):
         place.preflight(session, design(text, "gcp"))
+    for kind in ("h4d-standard-192", "c3-standard-4", "g2-standard-4"):
+        google.put(f"compute.googleapis.com/compute/v1/projects/{PROJECT}/zones/{ZONE}/machineTypes/{kind}")
+    google.put(f"compute.googleapis.com/compute/v1/projects/{PROJECT}/zones/{ZONE}", status="UP")
+    assert [zone.name for zone in place.zones(session, design(TEXT, "gcp"))] == [ZONE]
+    google.things.clear()
     google.answers["storage.buckets.get"] = (200, {"iamConfiguration": {"uniformBucketLevelAccess": {"enabled": True}}})
     google.answers["storage.buckets.testIamPermissions"] = (200, {})
     place.preflight(session, design(PLAIN % 1, "gcp").model_copy(update={"results": "gs://theirs"}))
+    place.preflight(session, design(OWN, "gcp"))
     del google.answers["storage.buckets.get"]
     whole(google)
     known = {"account": PROJECT, "zone": ZONE, "firewall": f"projects/{PROJECT}/global/firewalls/{RUN}-ssh"}
@@ -229,8 +238,8 @@ def test_groups_may_be_left_out(called: tuple[set[str], Any], tmp_path: Path, te
     may = set(yaml.safe_load(left)["includedPermissions"])
     assert needed(made(text), called[0]) <= may
     # And every group that was left in is needed.
-    for name, permissions in groups(left).items():
-        assert set(permissions) & (needed(made(text), called[0]) | {TUNNEL}), name
+    for name, some in groups(left).items():
+        assert set(some) & (needed(made(text), called[0]) | {TUNNEL}), name
 
 
 def test_gcloud_takes_the_file() -> None:
@@ -241,13 +250,26 @@ def test_gcloud_takes_the_file() -> None:
     assert len(role["description"]) <= 256
 
 
-@pytest.mark.parametrize("text", TEXTS)
-def test_preflight_asks_for_nothing_else(text: str) -> None:
-    may = set(yaml.safe_load(ROLE.read_text())["includedPermissions"])
-    assert set(checks._needed(design(text, "gcp"))) <= may
+def test_the_preflight_has_the_role_s_list() -> None:
+    told = {name: tuple(sorted(each)) for name, each in permissions.GROUPS.items()}
+    assert {name: tuple(sorted(each)) for name, each in groups(ROLE.read_text()).items()} == told
+
+
+@pytest.mark.parametrize("text", [*TEXTS, IMAGE, OWN])
+def test_the_preflight_asks_for_all_that_the_run_needs(called: tuple[set[str], Any], text: str) -> None:
+    """What the stack makes, reads and deletes, and what client and target call; where it is needed."""
+    decided = design(text, "gcp")
+    shared = named.host(decided, PROJECT) != PROJECT
+    asked = {*permissions.needed(decided, PROJECT), *((*permissions._HOST, *permissions.at_subnet(decided)) if shared else ())}
+    if decided.identity.id is not None:
+        asked.add("iam.serviceAccounts.actAs")
+    if any(fs.type == "bucket" and fs.id for fs in decided.filesystems) and decided.identity.id is None:
+        asked |= set(filesystems._POLICY)
+    assert needed(made(text), called[0]) - asked == set()
 
 
 @pytest.mark.parametrize("text", TEXTS)
 def test_the_services_to_enable_are_named(text: str) -> None:
     (command,) = re.findall(r"^gcloud services enable (.*)$", PAGE.read_text(), re.MULTILINE)
     assert {f"{name}.googleapis.com" for name in checks._apis(design(text, "gcp"))} <= set(command.split())
+    assert {"cloudquotas.googleapis.com", "cloudbilling.googleapis.com"} <= set(command.split())

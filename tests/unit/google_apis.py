@@ -10,7 +10,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-# Host → its document. Lustre's is not among those that are shipped: what is used of it stands below.
+from google_described import DESCRIBED
+
+# Host → its document. What is used of those that are not shipped stands in google_described.py.
 DOCUMENTS = {
     "compute.googleapis.com": "compute.v1",
     "file.googleapis.com": "file.v1",
@@ -18,51 +20,7 @@ DOCUMENTS = {
     "storage.googleapis.com": "storage.v1",
     "cloudresourcemanager.googleapis.com": "cloudresourcemanager.v1",
     "serviceusage.googleapis.com": "serviceusage.v1",
-}
-# Managed Lustre, REST reference: projects.locations.instances list, get and delete, projects.locations.operations get.
-_LUSTRE: dict[str, Any] = {
-    "name": "lustre",
-    "servicePath": "",
-    "schemas": {},
-    "parameters": {},
-    "resources": {
-        "instances": {
-            "methods": {
-                "list": {
-                    "id": "lustre.projects.locations.instances.list",
-                    "httpMethod": "GET",
-                    "path": "v1/{+parent}/instances",
-                    "parameters": {
-                        "parent": {"location": "path", "pattern": "^projects/[^/]+/locations/[^/]+$"},
-                        "pageSize": {"location": "query", "type": "integer"},
-                        "pageToken": {"location": "query", "type": "string"},
-                        "filter": {"location": "query", "type": "string"},
-                    },
-                },
-                **{
-                    verb: {
-                        "id": f"lustre.projects.locations.instances.{verb}",
-                        "httpMethod": http,
-                        "path": "v1/{+name}",
-                        "parameters": {
-                            "name": {"location": "path", "pattern": "^projects/[^/]+/locations/[^/]+/instances/[^/]+$"}
-                        },
-                    }
-                    for verb, http in (("get", "GET"), ("delete", "DELETE"))
-                },
-            }
-        },
-        "operations": {
-            "methods": {
-                "get": {
-                    "id": "lustre.projects.locations.operations.get",
-                    "httpMethod": "GET",
-                    "path": "v1/{+name}",
-                    "parameters": {"name": {"location": "path", "pattern": "^projects/[^/]+/locations/[^/]+/operations/[^/]+$"}},
-                }
-            }
-        },
-    },
+    "cloudbilling.googleapis.com": "cloudbilling.v1",
 }
 
 
@@ -83,8 +41,8 @@ class Method:
 
 @cache
 def document(host: str) -> dict[str, Any]:
-    if host == "lustre.googleapis.com":
-        return _LUSTRE
+    if host in DESCRIBED:
+        return DESCRIBED[host]
     where = files("googleapiclient") / "discovery_cache" / "documents" / f"{DOCUMENTS[host]}.json"
     found: dict[str, Any] = json.loads(where.read_text())
     return found
@@ -152,20 +110,25 @@ def _parameter(method: Method, name: str, values: list[str]) -> None:
 _PYTHON: dict[str, tuple[type, ...]] = {"string": (str,), "boolean": (bool,), "integer": (int,), "number": (int, float)}
 
 
-def valid(known: dict[str, Any], schema: dict[str, Any], value: Any, where: str) -> None:
+def answered(host: str, schema: str, value: Any) -> None:
+    """Raises Wrong where an answer is not of the shape that the description gives it; Google may write every field."""
+    valid(document(host), {"$ref": schema}, value, schema, ours=False)
+
+
+def valid(known: dict[str, Any], schema: dict[str, Any], value: Any, where: str, *, ours: bool = True) -> None:
     """Raises Wrong for a field that the schema has not, that only Google writes, or that is of another type."""
     if "$ref" in schema:
-        return valid(known, known["schemas"][schema["$ref"]], value, where)
+        return valid(known, known["schemas"][schema["$ref"]], value, where, ours=ours)
     kind = schema.get("type", "any")
     if kind == "object":
         if not isinstance(value, dict):
             raise Wrong(f"{where} is no object: {value!r}")
-        return _object(known, schema, value, where)
+        return _object(known, schema, value, where, ours)
     if kind == "array":
         if not isinstance(value, list):
             raise Wrong(f"{where} is no list: {value!r}")
         for i, item in enumerate(value):
-            valid(known, schema["items"], item, f"{where}[{i}]")
+            valid(known, schema["items"], item, f"{where}[{i}]", ours=ours)
         return None
     if kind in _PYTHON and (not isinstance(value, _PYTHON[kind]) or (kind != "boolean" and isinstance(value, bool))):
         raise Wrong(f"{where} is no {kind}: {value!r}")
@@ -176,14 +139,14 @@ def valid(known: dict[str, Any], schema: dict[str, Any], value: Any, where: str)
     return None
 
 
-def _object(known: dict[str, Any], schema: dict[str, Any], value: dict[str, Any], where: str) -> None:
+def _object(known: dict[str, Any], schema: dict[str, Any], value: dict[str, Any], where: str, ours: bool) -> None:
     properties, more = schema.get("properties", {}), schema.get("additionalProperties")
     for name, item in value.items():
         if name in properties:
-            if properties[name].get("readOnly"):
+            if ours and properties[name].get("readOnly"):
                 raise Wrong(f"{where}.{name} is Google's to write")
-            valid(known, properties[name], item, f"{where}.{name}")
+            valid(known, properties[name], item, f"{where}.{name}", ours=ours)
         elif more is not None:
-            valid(known, more, item, f"{where}[{name}]")
+            valid(known, more, item, f"{where}[{name}]", ours=ours)
         else:
             raise Wrong(f"{where} has no field {name}")

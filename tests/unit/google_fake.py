@@ -7,7 +7,7 @@ import json
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -59,6 +59,10 @@ class Google:
     calls: list[str] = field(default_factory=list)
     asked: list[tuple[str, dict[str, list[str]], Any]] = field(default_factory=list)
     endpoint: str = ""
+    # (zone, machine type) → how likely one is to be had there ("obtainability").
+    advice: dict[tuple[str, str], float] = field(default_factory=dict)
+    # Is called with each method before it is answered; who waits in it holds that answer back.
+    gate: Callable[[str], None] = lambda method: None
     # What the machine's own metadata service says when it is asked for a token.
     token: dict[str, Any] = field(default_factory=dict)
     operations: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -68,7 +72,9 @@ class Google:
 
     def machine(self, name: str, zone: str = ZONE, **more: Any) -> None:
         """One that exists."""
-        self.put(f"{_COMPUTE}/projects/{PROJECT}/zones/{zone}/instances/{name}", name=name, **_instance(len(self.things)), **more)
+        self.put(
+            f"{_COMPUTE}/projects/{PROJECT}/zones/{zone}/instances/{name}", name=name, **{**_instance(len(self.things)), **more}
+        )
 
     def put(self, path: str, **thing: Any) -> str:
         self.things[path] = {"selfLink": f"https://{path}", "name": path.rpartition("/")[2], **thing}
@@ -88,6 +94,8 @@ class Google:
         with self._lock:
             self.calls.append(method)
             self.asked.append((method, query, body))
+        self.gate(method)
+        with self._lock:
             fault = next((each for each in self.faults if each.method == method and each.times), None)
             if fault:
                 fault.times -= 1
@@ -114,6 +122,8 @@ class Google:
         verb = method.rpartition(".")[2]
         if verb == "bulkInsert":
             return self._bulk(path, body)
+        if method == "compute.advice.capacity":
+            return self._advised(body)
         if verb in ("wait", "get") and ("Operations" in method or ".operations." in method):
             return self._operation(path)
         if method == "compute.zoneOperations.list":
@@ -153,6 +163,28 @@ class Google:
         for name in names:
             self.put(f"{zone}/{name}", **_instance(len(self.things)))
         return 200, done
+
+    def _advised(self, body: dict[str, Any]) -> Answer:
+        """One recommendation, for the likeliest of the types in the one zone that is asked about; none of what is not known."""
+        (zone,) = (each["zone"].rpartition("/")[2] for each in body["distributionPolicy"]["zones"])
+        (selection,) = body["instanceFlexibilityPolicy"]["instanceSelections"].values()
+        known = [(self.advice[zone, kind], kind) for kind in selection["machineTypes"] if (zone, kind) in self.advice]
+        if not known:
+            return 200, {"recommendations": []}
+        score, kind = max(known)
+        shard = {
+            "zone": f"https://{_COMPUTE}/projects/{PROJECT}/zones/{zone}",
+            "machineType": kind,
+            "instanceCount": body["size"],
+        }
+        return 200, {
+            "recommendations": [
+                {
+                    "scores": {"obtainability": score, "estimatedUptime": "3600s"},
+                    "shards": [{**shard, "provisioningModel": "SPOT"}],
+                }
+            ]
+        }
 
     def _started(self, path: str) -> dict[str, Any]:
         parts = path.split("/")

@@ -12,11 +12,12 @@ from functools import partial
 from provisioner import clock
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, warning
-from provisioner.launch.gcp import COMPUTE, Refused, Session
+from provisioner.launch.gcp import Refused, Session
 from provisioner.targets import checks
-from provisioner.targets.gcp import quota, results
+from provisioner.targets.gcp import filesystems, images, network, permissions, quota, results, zones
+from provisioner.targets.gcp.kinds import OFF
 
-_RESOURCES = "https://cloudresourcemanager.googleapis.com/v1"
+_BILLING = "https://cloudbilling.googleapis.com/v1"
 _SERVICES = "https://serviceusage.googleapis.com/v1"
 # "Limit the run time of a VM": 120 days at most, of which a head may take some minutes after the expiry to end its run.
 _LONGEST = 120 * 86400 - 1800
@@ -59,101 +60,20 @@ def _apis(design: Design) -> list[str]:
     return [*named, *(["iap"] if design.network.access == "tunnel" else [])]
 
 
-def permissions(session: Session, design: Design) -> Iterator[Finding]:
-    """What the caller may do in the project."""
-    wanted = _needed(design)
-    url = f"{_RESOURCES}/projects/{session.project}:testIamPermissions"
-    missing = [p for p in wanted if p not in session.call("POST", url, None, {"permissions": wanted}).get("permissions", ())]
-    if missing:
-        fix = "ask for a role that has them (roles/editor and roles/iam.roleAdmin with roles/resourcemanager.projectIamAdmin)"
-        if all(p.startswith(("iam.", "resourcemanager.")) for p in missing):
-            fix = "identity: the service account of somebody who may, or identity: none with fixed nodes only"
-        yield error("permissions", f"you lack in {session.project}: {', '.join(missing)}", fix)
-
-
-def _needed(design: Design) -> list[str]:
-    """The creating ones: who may make a thing may nearly always delete it."""
-    own = design.network.id is None
-    gateway = design.network.egress == "gateway" or design.network.access == "tunnel"
-    kinds = {fs.type for fs in design.filesystems if fs.id is None}
-    wanted = {
-        "compute.addresses.createInternal": True,
-        "compute.disks.create": True,
-        "compute.instances.create": True,
-        "compute.instances.delete": True,
-        "compute.instances.setMetadata": True,
-        "compute.instanceTemplates.create": True,
-        "compute.firewalls.create": own,
-        "compute.networks.create": own,
-        "compute.networks.updatePolicy": own,
-        "compute.subnetworks.create": own,
-        "compute.routes.create": own and not gateway,
-        "compute.routers.create": own and gateway,
-        "compute.resourcePolicies.create": any(n.fabric for g in design.groups if g.fabric == "auto" for n in g.alternatives),
-        "iam.roles.create": _makes_identity(design),
-        "iam.serviceAccounts.create": _makes_identity(design),
-        "iam.serviceAccounts.actAs": design.identity.create,
-        "resourcemanager.projects.setIamPolicy": _makes_identity(design),
-        "file.instances.create": "managed-nfs" in kinds,
-        "lustre.instances.create": "lustre" in kinds,
-        "servicenetworking.services.addPeering": "lustre" in kinds and own,
-        "storage.buckets.create": "bucket" in kinds,
-    }
-    return [permission for permission, needed in wanted.items() if needed]
-
-
-def _makes_identity(design: Design) -> bool:
-    return design.identity.create and design.identity.id is None
-
-
-def zones(session: Session, design: Design) -> Iterator[Finding]:
-    """Whether one zone of the region has a type for everybody (stacks/gcp/zones.py chooses it)."""
-    groups = {group.name: [node.instance for node in group.alternatives] for group in design.groups}
-    always = [design.head.instance, *([design.login.node.instance] if design.login else [])]
-    names = dict.fromkeys([*always, *(name for types in groups.values() for name in types)])
-    asked = " OR ".join(f"(name = {name})" for name in names)
-    offers: dict[str, set[str]] = {}
-    for page in session.pages(f"{COMPUTE}/projects/{session.project}/aggregated/machineTypes", {"filter": asked}):
-        for scope, part in page.get("items", {}).items():
-            zone = scope.partition("/")[2]
-            if zone.startswith(f"{design.region}-"):
-                offers.setdefault(zone, set()).update(kind["name"] for kind in part.get("machineTypes", ()))
-    lacking = {zone: [n for n in always if n not in types] for zone, types in offers.items()}
-    for zone, types in offers.items():
-        lacking[zone] += [name for name, some in groups.items() if not types & set(some)]
-    if all(lacking.values()):
-        told = "; ".join(f"{zone} lacks one for {', '.join(dict.fromkeys(what))}" for zone, what in sorted(lacking.items()))
-        fix = f"another region (target: gcp/…), or other types; gcloud compute machine-types list --filter='{asked}'"
-        yield error(
-            "zone", f"no zone of {design.region} has a type for the head and each group" + (f": {told}" if told else ""), fix
-        )
-
-
-def existing(session: Session, design: Design) -> Iterator[Finding]:
-    """What is named by id has to be there: the subnet, images."""
-    network = design.network
-    if network.id is not None:
-        parts = network.id.split("/")
-        project = parts[parts.index("projects") + 1] if "projects" in parts else session.project
-        subnet = f"projects/{project}/regions/{design.region}/subnetworks/{str(network.subnet).rpartition('/')[2]}"
-        yield from _there(session, subnet, "network", f"gcloud compute networks subnets list --project {project}")
-    images = dict.fromkeys(image for image in (design.image, *(group.image for group in design.groups)) if image)
-    for image in images:
-        if not image.startswith("projects/"):
-            yield error(
-                "image", f"{image} is no image's name here", "projects/PROJECT/global/images/NAME, or …/images/family/NAME"
-            )
-            continue
-        yield from _there(session, image, "image", f"gcloud compute images list --project {image.split('/')[1]}")
-
-
-def _there(session: Session, path: str, code: str, fix: str) -> Iterator[Finding]:
+def billing(session: Session, design: Design) -> Iterator[Finding]:
+    """Whether somebody pays: without an open billing account nothing that costs can be made."""
+    project = session.project
     try:
-        session.call("GET", f"{COMPUTE}/{path}")
+        told = session.call("GET", f"{_BILLING}/projects/{project}/billingInfo")
     except Refused as problem:
-        if problem.status != 404:
+        if problem.code not in OFF:
             raise
-        yield error(code, f"there is no {path}", fix)
+        fix = f"gcloud services enable cloudbilling.googleapis.com --project {project}"
+        yield warning("unchecked", f"whether {project} has an open billing account is not known: {problem}", fix)
+        return
+    if not told.get("billingEnabled", False):
+        fix = f"gcloud billing projects link {project} --billing-account ACCOUNT"
+        yield error("billing", f"project {project} has no open billing account", fix)
 
 
 def ways(session: Session, design: Design) -> Iterator[Finding]:
@@ -168,11 +88,16 @@ def ways(session: Session, design: Design) -> Iterator[Finding]:
         yield error("ttl", "Google Cloud ends machines after 120 days at the latest", "limits: {ttl: 119d}")
 
 
+# As in targets/checks.py. A name may have several, which are asked side by side as well.
 CHECKS: tuple[tuple[str, Check], ...] = (
-    ("permissions", permissions),
+    ("permissions", permissions.check),
+    ("identity", permissions.identity),
     ("services", services),
-    ("types", zones),
-    ("network", existing),
+    ("services", billing),
+    ("types", zones.check),
+    ("images", images.check),
+    ("network", network.check),
+    ("filesystems", filesystems.check),
     ("results", results.results),
     ("quota", quota.check),
     ("limits", ways),

@@ -1,53 +1,129 @@
-"""What the project may have in a region, against what a design would take of it."""
+"""What the project may have in a region, against what a design would take of it: summed over all its machines."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-from provisioner.design.model import Design, Node
+from provisioner.design.model import Design, Group
 from provisioner.findings import Finding, error, warning
-from provisioner.launch.gcp import COMPUTE, Session
+from provisioner.launch.gcp import Session
+from provisioner.targets.gcp import limits
+from provisioner.targets.gcp.draws import CPU_FAMILY, GPU_FAMILY, Pool, Taken, always, cpu_pool, gpu_pool, options, preemptible
+from provisioner.targets.gcp.limits import Quota, Told
 
-# "Allocation quotas": families that have a quota of their own among the region's; the others here share CPUS. Newer
-# families' quotas (C3D, C4, H4D, H100 …) are not told by the Compute Engine API.
-_CPUS = {
-    **{family: f"{family.upper()}_CPUS" for family in ("n2", "n2d", "c2", "c2d", "c3", "a2", "t2d")},
-    **dict.fromkeys(("e2", "n1"), "CPUS"),
-}
-_GPUS = {"a100": "NVIDIA_A100_GPUS", "l4": "NVIDIA_L4_GPUS", "t4": "NVIDIA_T4_GPUS", "v100": "NVIDIA_V100_GPUS"}
-_FIX = "ask for more (console: IAM & Admin, Quotas), or for fewer or smaller nodes"
+# What is tried for a group's nodes: (its words, what they take).
+Options = Sequence[tuple[str, Taken]]
 
 
 def check(session: Session, design: Design) -> Iterator[Finding]:
-    """Fixed nodes must fit; that all may not fit is said. Spot machines have quotas of their own, and are not counted."""
+    """The head, login nodes and fixed nodes must fit, each group's as one of its types; that all may not fit is said."""
     region = str(design.region)
-    told = session.call("GET", f"{COMPUTE}/projects/{session.project}/regions/{region}")["quotas"]
-    told += session.call("GET", f"{COMPUTE}/projects/{session.project}").get("quotas", [])
-    free = {quota["metric"]: quota["limit"] - quota["usage"] for quota in told}
-    always, most = _taken(design, fixed=True), _taken(design, fixed=False)
-    for metric in sorted(most.keys() & free.keys()):
-        said = f"quota {metric} in {region} has {free[metric]:g} left"
-        if always[metric] > free[metric]:
-            yield error("quota", f"{said}, the head and the fixed nodes take {always[metric]}", _FIX)
-        elif most[metric] > free[metric]:
-            yield warning("quota", f"{said}, all nodes together would take {most[metric]}", _FIX)
+    told = limits.asked(session, region, _families(design))
+    if told.refused is not None:
+        names = ", ".join(str(pool) for pool in sorted(_families(design)))
+        fix = f"gcloud services enable cloudquotas.googleapis.com --project {session.project}, and roles/cloudquotas.viewer"
+        yield warning("unchecked", f"quotas {names} are not known: {told.refused}", fix)
+    ask = _Asked(session.project, region, told)
+    base = always(design, told.granted)
+    short = ask.short(base)
+    if short:
+        yield from (ask.finding(error, pool, base, "the head, login nodes and the network take") for pool in short)
+        return
+    tried = [(group, options(group, group.min, told.granted)) for group in design.groups if group.min]
+    groups = [(group, some) for group, some in tried if some]
+    chosen = _fitting(ask, base, [some for _, some in groups])
+    if chosen is None:
+        yield from _none(ask, base, groups)
+        return
+    yield from _later(ask, groups, chosen)
+    picked = {group.name: i for (group, _), i in zip(groups, chosen, strict=True)}
+    most = base + sum((_most(group, told, picked.get(group.name, 0)) for group in design.groups), Counter())
+    with_fixed = base + sum((some[i][1] for (_, some), i in zip(groups, chosen, strict=True)), Counter())
+    yield from (
+        ask.finding(warning, pool, most, "all nodes together would take")
+        for pool in ask.short(most)
+        if most[pool] > with_fixed[pool]
+    )
 
 
-def _taken(design: Design, *, fixed: bool) -> Counter[str]:
-    taken: Counter[str] = Counter()
-    _add(taken, design.head, 1)
-    if design.login:
-        _add(taken, design.login.node, design.login.nodes)
-    for group in design.groups:
-        # Where there is a choice, nobody knows which of the types it will be.
-        if group.spot == "never" and (len(group.alternatives) == 1 or not fixed):
-            _add(taken, group.alternatives[0], group.min if fixed else group.max)
-    return taken
+class _Asked:
+    """Quotas of one region, and what is said of those that are short."""
+
+    def __init__(self, project: str, region: str, told: Told) -> None:
+        self._project, self._region, self._told = project, region, told
+
+    def short(self, taken: Taken) -> list[Pool]:
+        """What is not known is not short."""
+        quotas: Mapping[Pool, Quota] = self._told.quotas
+        return sorted(pool for pool, number in taken.items() if pool in quotas and number > quotas[pool].free)
+
+    def finding(self, level: Callable[[str, str, str], Finding], pool: Pool, taken: Taken, who: str, more: str = "") -> Finding:
+        """An on-demand machine with GPUs that has a time limit, as all of a run's have, may draw on the preemptible quota
+        ("GPU VMs and preemptible allocation quotas"): where there is one, nobody knows beforehand.
+        """
+        quota = self._told.quotas[pool]
+        instead = preemptible(pool) if pool.metric == GPU_FAMILY or pool.metric.startswith("NVIDIA_") else None
+        make = warning if instead in self._told.granted else level
+        where = "" if pool.everywhere else f" in {self._region}"
+        said = f"quota {pool}{where} has {quota.free:g} of {quota.limit:g} left, {who} {taken[pool]}{more}"
+        return make("quota", said, self._fix(pool, quota.used + taken[pool]))
+
+    def _fix(self, pool: Pool, wanted: float) -> str:
+        """ "Request quota adjustments" by the Cloud Quotas API."""
+        where = ",".join(f"{key}={value}" for key, value in pool.dimensions(self._region).items())
+        asked = f"gcloud beta quotas preferences create --service compute.googleapis.com --project {self._project}"
+        asked += f" --quota-id {pool.id} --preferred-value {wanted:.0f}" + (f" --dimensions {where}" if where else "")
+        return f"{asked}, or fewer or smaller nodes"
 
 
-def _add(taken: Counter[str], node: Node, count: int) -> None:
-    cpus, gpus = _CPUS.get(node.instance.partition("-")[0]), _GPUS.get(node.gpu)
-    taken.update({metric: node.cpus * count for metric in (cpus, "CPUS_ALL_REGIONS") if metric})
-    if node.gpus:
-        taken.update({metric: node.gpus * count for metric in (gpus, "GPUS_ALL_REGIONS") if metric})
+def _families(design: Design) -> set[Pool]:
+    """Those quotas of a design that have a value for each family."""
+    types = {design.head.instance, *([design.login.node.instance] if design.login else [])}
+    types |= {node.instance for group in design.groups for node in group.alternatives}
+    pools = {pool for name in types for pool in (cpu_pool(name), gpu_pool(name)) if pool is not None}
+    return {pool for pool in pools if pool.metric in (CPU_FAMILY, GPU_FAMILY)}
+
+
+def _fitting(ask: _Asked, taken: Taken, groups: Sequence[Options]) -> list[int] | None:
+    """Of each group the option that is tried first of those with which all fit; None where there are none."""
+    if not groups:
+        return []
+    # What the others take in any case: without it every combination would be gone through before the last one is short.
+    rest: Taken = sum((_least(tried) for tried in groups[1:]), Counter())
+    for i, (_, more) in enumerate(groups[0]):
+        if not ask.short(taken + more + rest):
+            others = _fitting(ask, taken + more, groups[1:])
+            if others is not None:
+                return [i, *others]
+    return None
+
+
+def _least(tried: Options) -> Taken:
+    least = tried[0][1]
+    for _, taken in tried[1:]:
+        least = least & taken
+    return least
+
+
+def _none(ask: _Asked, base: Taken, groups: Sequence[tuple[Group, Options]]) -> Iterator[Finding]:
+    """As the first of what is tried would have it."""
+    first = base + sum((tried[0][1] for _, tried in groups), Counter())
+    several = any(len(tried) > 1 for _, tried in groups)
+    more = ", and with no other of the groups' types it fits" if several else ""
+    yield from (ask.finding(error, pool, first, "the head and the fixed nodes take", more) for pool in ask.short(first))
+
+
+def _later(ask: _Asked, groups: Sequence[tuple[Group, Options]], chosen: Sequence[int]) -> Iterator[Finding]:
+    """A quota is no lack of room: where the first of what is tried is refused for it, nothing else is tried."""
+    for (group, tried), i in zip(groups, chosen, strict=True):
+        if i:
+            words, fits = tried[0][0], tried[i][0]
+            said = f"group {group.name} does not fit into the quotas as {words}, but as {fits}"
+            yield warning("quota", said, f"groups: {{{group.name}: …}}: {fits.partition(',')[0]} first, or more quota")
+
+
+def _most(group: Group, told: Told, picked: int) -> Taken:
+    """Of all its nodes, as its fixed ones are, or as the first that is tried."""
+    tried = options(group, group.max, told.granted)
+    return tried[picked][1] if tried else Counter()

@@ -14,7 +14,7 @@ from provisioner.launch import gcp
 from provisioner.launch.gcp import COMPUTE, Session
 from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.cloud.target import CloudTarget
-from provisioner.targets.gcp import checks, credentials, faults, listing, reaping
+from provisioner.targets.gcp import checks, credentials, faults, listing, reaping, zones
 
 
 class GcpPlace:
@@ -36,7 +36,11 @@ class GcpPlace:
         return checks.findings(session, design, skip)
 
     def zones(self, session: Session, design: Design) -> tuple[Zone, ...]:
-        return ()
+        """Those of the region that are up and have its types; hints by Google's advice on spot machines."""
+        try:
+            return zones.zones(session, design)
+        except gcp.Refused as problem:
+            raise listing.refused(session, problem) from problem
 
     def configuration(self, session: Session, design: Design) -> dict[str, str]:
         return {"gcp:project": session.project, "gcp:region": str(design.region)}

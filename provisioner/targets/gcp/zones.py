@@ -1,0 +1,130 @@
+"""Which zones of a region have a design's machine types, and how likely there is room in them now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from provisioner.design.attempts import order
+from provisioner.design.model import Design, Group
+from provisioner.findings import Finding, error
+from provisioner.launch.gcp import COMPUTE, Refused, Session
+from provisioner.targets.base import Zone
+
+_SIDE_BY_SIDE = 16
+# "View the availability of Spot VMs": so many machine types may be asked for at once.
+_TYPES_AT_ONCE = 5
+
+# Zone → the types of the design that it has.
+Offers = Mapping[str, frozenset[str]]
+
+
+def zones(session: Session, design: Design) -> tuple[Zone, ...]:
+    """Those that have enough, the likeliest first, then by name; only the design's own where it has one.
+
+    Raises launch.gcp's Refused.
+    """
+    offers = {zone: types for zone, types in offered(session, design).items() if not lacking(design, types)}
+    if design.zone is not None:
+        offers = {zone: types for zone, types in offers.items() if zone == design.zone}
+    found = [_hinted(zone, told) for zone, told in _advice(session, design, offers).items()]
+    return tuple(sorted(found, key=lambda zone: (zone.hint is None, -(zone.hint or 0.0), zone.name)))
+
+
+def check(session: Session, design: Design) -> Iterator[Finding]:
+    """Whether one zone of the region, or the design's own, has a type for everybody."""
+    offers = offered(session, design)
+    where = design.zone or design.region
+    if design.zone is not None:
+        offers = {design.zone: offers.get(design.zone, frozenset())}
+    missing = {zone: lacking(design, types) for zone, types in sorted(offers.items())}
+    if all(missing.values()):
+        told = "; ".join(f"{zone} lacks one for {', '.join(what)}" for zone, what in missing.items())
+        said = f"no zone of {where} has" if design.zone is None else f"{where} has not"
+        fix = f"another region (target: gcp/…), or other types; gcloud compute machine-types list --filter='{_filter(design)}'"
+        yield error("zone", f"{said} a type for the head and each group" + (f": {told}" if told else ""), fix)
+
+
+def offered(session: Session, design: Design) -> Offers:
+    """What each zone of the region that is up has; asked side by side. Raises launch.gcp's Refused."""
+    with ThreadPoolExecutor(2) as pool:
+        listed = pool.submit(_types, session, design)
+        offers: dict[str, frozenset[str]] = {zone: frozenset() for zone in _up(session, str(design.region))}
+        return {zone: listed.result().get(zone, frozenset()) for zone in offers}
+
+
+def lacking(design: Design, types: frozenset[str]) -> tuple[str, ...]:
+    """The machine types of the head and of login nodes that are not among `types`, and the groups that have none there."""
+    always = [design.head.instance, *([design.login.node.instance] if design.login else [])]
+    names = [name for name in always if name not in types]
+    return tuple(dict.fromkeys([*names, *(g.name for g in design.groups if not types & set(_of(g)))]))
+
+
+def _up(session: Session, region: str) -> list[str]:
+    pages = session.pages(f"{COMPUTE}/projects/{session.project}/zones", {"filter": f'name eq "{region}-.*"'})
+    return sorted(zone["name"] for page in pages for zone in page.get("items", ()) if zone.get("status") == "UP")
+
+
+def _types(session: Session, design: Design) -> dict[str, frozenset[str]]:
+    found: dict[str, set[str]] = {}
+    for page in session.pages(f"{COMPUTE}/projects/{session.project}/aggregated/machineTypes", {"filter": _filter(design)}):
+        for scope, part in page.get("items", {}).items():
+            found.setdefault(scope.partition("/")[2], set()).update(kind["name"] for kind in part.get("machineTypes", ()))
+    return {zone: frozenset(types) for zone, types in found.items()}
+
+
+def _filter(design: Design) -> str:
+    always = [design.head.instance, *([design.login.node.instance] if design.login else [])]
+    names = dict.fromkeys([*always, *(name for group in design.groups for name in _of(group))])
+    return " OR ".join(f"(name = {name})" for name in names)
+
+
+def _of(group: Group) -> list[str]:
+    """What is tried for a group, without what its market never sells."""
+    return list(dict.fromkeys(node.instance for _, node in order(group, "gcp")))
+
+
+def _advice(session: Session, design: Design, offers: Offers) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+    """Zone → what Google says of each group that may be on the spot market; nothing of a zone of which it says not all."""
+    groups = [group for group in design.groups if any(market == "spot" for market, _ in order(group, "gcp"))]
+    asked = [(zone, group) for zone in offers for group in groups]
+    if not asked:
+        return {zone: [] for zone in offers}
+    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
+        answers = list(pool.map(lambda each: _scores(session, each[0], each[1], offers[each[0]]), asked))
+    told: dict[str, list[tuple[str, dict[str, Any]]]] = {zone: [] for zone in offers}
+    for (zone, group), scores in zip(asked, answers, strict=True):
+        if scores:
+            told[zone].append((group.name, scores))
+    return {zone: said if len(said) == len(groups) else [] for zone, said in told.items()}
+
+
+def _scores(session: Session, zone: str, group: Group, types: frozenset[str]) -> dict[str, Any]:
+    """advice.capacity, of one zone: {obtainability, estimatedUptime}; {} where it may not be asked, or knows nothing. Google
+    advises on spot machines alone. Elastic groups are asked about for one machine.
+    """
+    spot = [node.instance for market, node in order(group, "gcp") if market == "spot" and node.instance in types]
+    if not spot:
+        return {}
+    body = {
+        "instanceProperties": {"scheduling": {"provisioningModel": "SPOT"}},
+        "distributionPolicy": {"targetShape": "ANY_SINGLE_ZONE", "zones": [{"zone": f"zones/{zone}"}]},
+        "instanceFlexibilityPolicy": {"instanceSelections": {"types": {"machineTypes": spot[:_TYPES_AT_ONCE]}}},
+        "size": max(1, group.min),
+    }
+    url = f"{COMPUTE}/projects/{session.project}/regions/{zone.rpartition('-')[0]}/advice/capacity"
+    try:
+        told = session.call("POST", url, None, body).get("recommendations", ())
+    except Refused:
+        return {}
+    return next((each["scores"] for each in told if "obtainability" in each.get("scores", {})), {})
+
+
+def _hinted(zone: str, told: list[tuple[str, dict[str, Any]]]) -> Zone:
+    """All groups have to be had: the least likely one says how likely that is."""
+    if not told:
+        return Zone(zone)
+    group, scores = min(told, key=lambda each: each[1]["obtainability"])
+    uptime = f", estimated uptime {scores['estimatedUptime']}" if "estimatedUptime" in scores else ""
+    return Zone(zone, float(scores["obtainability"]), f"obtainability {scores['obtainability']:g}{uptime} (spot, {group})")
