@@ -54,9 +54,12 @@ def services(session: Session, design: Design) -> Iterator[Finding]:
 
 
 def _apis(design: Design) -> list[str]:
-    kinds = {fs.type for fs in design.filesystems if fs.id is None}
-    more = {"managed-nfs": ["file"], "lustre": ["lustre", "servicenetworking"], "bucket": ["storage"]}
-    named = ["compute", "iam", "cloudresourcemanager", *(api for kind in sorted(kinds) for api in more.get(kind, ()))]
+    """What is given by a name, and not by its address, is looked up in its API."""
+    made = {fs.type for fs in design.filesystems if fs.id is None}
+    kinds = {fs.type for fs in design.filesystems if fs.id is None or ":/" not in fs.id}
+    more = {"managed-nfs": "file", "lustre": "lustre", "bucket": "storage"}
+    named = ["compute", "iam", "cloudresourcemanager", *(more[kind] for kind in sorted(kinds & more.keys()))]
+    named += ["servicenetworking"] if "lustre" in made and design.network.id is None else []
     return [*named, *(["iap"] if design.network.access == "tunnel" else [])]
 
 

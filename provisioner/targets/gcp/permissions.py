@@ -92,7 +92,7 @@ _SUBNET = ("compute.subnetworks.use", "compute.subnetworks.useExternalIp")
 _POLICY = ("compute.subnetworks.getIamPolicy", "compute.subnetworks.setIamPolicy")
 _ADDRESSES = tuple(p for p in GROUPS["network"] if p.startswith("compute.addresses."))
 # Without these less is known beforehand, and nothing fails.
-_ADVICE = ("cloudquotas.quotas.get", "compute.advice.capacity", "resourcemanager.projects.get", "serviceusage.services.get")
+_ADVICE = ("cloudquotas.quotas.get", "compute.advice.capacity", "serviceusage.services.get")
 _ROLES = "roles/editor and roles/iam.roleAdmin with roles/resourcemanager.projectIamAdmin"
 
 
@@ -165,7 +165,7 @@ def identity(session: Session, design: Design) -> Iterator[Finding]:
 
 
 def _told(design: Design, project: str, missing: Sequence[str]) -> Iterator[Finding]:
-    advice = [permission for permission in missing if _less_known(permission)]
+    advice = [permission for permission in missing if _less_known(design, permission)]
     wrong = [permission for permission in missing if permission not in advice]
     grant = f"gcloud projects add-iam-policy-binding {project} --member user:YOU --role ROLE"
     if wrong:
@@ -178,9 +178,13 @@ def _told(design: Design, project: str, missing: Sequence[str]) -> Iterator[Find
         yield warning("permissions", said, f"{grant}, with roles/viewer")
 
 
-def _less_known(permission: str) -> bool:
+def _less_known(design: Design, permission: str) -> bool:
     """What has no part in making the run: advice, and listings of services beside Compute Engine."""
-    return permission in _ADVICE or (permission.endswith(".list") and not permission.startswith("compute."))
+    if permission == "resourcemanager.projects.get":
+        # The peering to Managed Lustre's network asks for the project's number.
+        return "lustre" not in groups(design)
+    listing = permission.endswith(".list") and not permission.startswith("compute.")
+    return permission in _ADVICE or (listing and permission in GROUPS["looking"])
 
 
 def _missing(session: Session, project: str, wanted: Sequence[str]) -> list[str]:

@@ -24,27 +24,25 @@ def check(session: Session, design: Design) -> Iterator[Finding]:
         names = ", ".join(str(pool) for pool in sorted(_families(design)))
         fix = f"gcloud services enable cloudquotas.googleapis.com --project {session.project}, and roles/cloudquotas.viewer"
         yield warning("unchecked", f"quotas {names} are not known: {told.refused}", fix)
-    ask = _Asked(session.project, region, told)
-    base = always(design, told.granted)
-    short = ask.short(base)
-    if short:
-        yield from (ask.finding(error, pool, base, "the head, login nodes and the network take") for pool in short)
+    yield from _short(_Asked(session.project, region, told), design)
+
+
+def _short(ask: _Asked, design: Design) -> Iterator[Finding]:
+    base = always(design, ask.granted)
+    if ask.short(base):
+        yield from (ask.finding(error, pool, base, "the head, login nodes and the network take") for pool in ask.short(base))
         return
-    tried = [(group, options(group, group.min, told.granted)) for group in design.groups if group.min]
+    tried = [(group, options(group, group.min, ask.granted)) for group in design.groups if group.min]
     groups = [(group, some) for group, some in tried if some]
     chosen = _fitting(ask, base, [some for _, some in groups])
     if chosen is None:
-        yield from _none(ask, base, groups)
+        yield from _none(ask, base, [some for _, some in groups])
         return
-    yield from _later(ask, groups, chosen)
+    yield from _later(groups, chosen)
     picked = {group.name: i for (group, _), i in zip(groups, chosen, strict=True)}
-    most = base + sum((_most(group, told, picked.get(group.name, 0)) for group in design.groups), Counter())
-    with_fixed = base + sum((some[i][1] for (_, some), i in zip(groups, chosen, strict=True)), Counter())
-    yield from (
-        ask.finding(warning, pool, most, "all nodes together would take")
-        for pool in ask.short(most)
-        if most[pool] > with_fixed[pool]
-    )
+    most = base + sum((_most(ask, group, picked.get(group.name, 0)) for group in design.groups), Counter())
+    # With the fixed nodes alone nothing is short any more.
+    yield from (ask.finding(warning, pool, most, "all nodes together would take") for pool in ask.short(most))
 
 
 class _Asked:
@@ -52,6 +50,7 @@ class _Asked:
 
     def __init__(self, project: str, region: str, told: Told) -> None:
         self._project, self._region, self._told = project, region, told
+        self.granted = told.granted
 
     def short(self, taken: Taken) -> list[Pool]:
         """What is not known is not short."""
@@ -64,7 +63,7 @@ class _Asked:
         """
         quota = self._told.quotas[pool]
         instead = preemptible(pool) if pool.metric == GPU_FAMILY or pool.metric.startswith("NVIDIA_") else None
-        make = warning if instead in self._told.granted else level
+        make = warning if instead in self.granted else level
         where = "" if pool.everywhere else f" in {self._region}"
         said = f"quota {pool}{where} has {quota.free:g} of {quota.limit:g} left, {who} {taken[pool]}{more}"
         return make("quota", said, self._fix(pool, quota.used + taken[pool]))
@@ -106,15 +105,15 @@ def _least(tried: Options) -> Taken:
     return least
 
 
-def _none(ask: _Asked, base: Taken, groups: Sequence[tuple[Group, Options]]) -> Iterator[Finding]:
+def _none(ask: _Asked, base: Taken, groups: Sequence[Options]) -> Iterator[Finding]:
     """As the first of what is tried would have it."""
-    first = base + sum((tried[0][1] for _, tried in groups), Counter())
-    several = any(len(tried) > 1 for _, tried in groups)
+    first = base + sum((tried[0][1] for tried in groups), Counter())
+    several = any(len(tried) > 1 for tried in groups)
     more = ", and with no other of the groups' types it fits" if several else ""
     yield from (ask.finding(error, pool, first, "the head and the fixed nodes take", more) for pool in ask.short(first))
 
 
-def _later(ask: _Asked, groups: Sequence[tuple[Group, Options]], chosen: Sequence[int]) -> Iterator[Finding]:
+def _later(groups: Sequence[tuple[Group, Options]], chosen: Sequence[int]) -> Iterator[Finding]:
     """A quota is no lack of room: where the first of what is tried is refused for it, nothing else is tried."""
     for (group, tried), i in zip(groups, chosen, strict=True):
         if i:
@@ -123,7 +122,7 @@ def _later(ask: _Asked, groups: Sequence[tuple[Group, Options]], chosen: Sequenc
             yield warning("quota", said, f"groups: {{{group.name}: …}}: {fits.partition(',')[0]} first, or more quota")
 
 
-def _most(group: Group, told: Told, picked: int) -> Taken:
+def _most(ask: _Asked, group: Group, picked: int) -> Taken:
     """Of all its nodes, as its fixed ones are, or as the first that is tried."""
-    tried = options(group, group.max, told.granted)
+    tried = options(group, group.max, ask.granted)
     return tried[picked][1] if tried else Counter()
