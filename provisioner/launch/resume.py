@@ -31,25 +31,29 @@ Attempts = Sequence[dict[str, Any]]
 
 
 def first_to_be_had(
-    launcher: Any, names: Sequence[str], attempts: Attempts, tell: Callable[[dict[str, Any], str], None]
+    launcher: Any, names: Sequence[str], attempts: Attempts, tell: Callable[[dict[str, Any], Exception], None]
 ) -> dict[str, Any]:
     """Make these nodes as the first attempt that has room for all of them says, and answer that attempt, with what was
     made in its `machines` (name → address).
 
-    Raises what the last one raised; only where there is no room (`kind` CAPACITY) is that told, with the attempt, and the
-    next one tried.
+    Only where there is no room, or no quota (`kind` CAPACITY, QUOTA: types and markets have quotas of their own), is that told
+    and the next one tried. Raises what stopped it; where none was to be had, that there was no room, if that was so for any.
     """
-    for attempt in attempts[:-1]:
+    refusal: Exception | None = None
+    for attempt in attempts:
         try:
             made = launcher.launch(names, attempt["template"], attempt["market"])
         except Exception as problem:
-            if getattr(problem, "kind", "") != "CAPACITY":
+            kind = getattr(problem, "kind", "")
+            if kind not in ("CAPACITY", "QUOTA"):
                 raise
-            tell(attempt, f"{','.join(names)}: {problem}")
+            tell(attempt, problem)
+            if refusal is None or kind == "CAPACITY":
+                refusal = problem
         else:
             return {**attempt, "machines": made}
-    made = launcher.launch(names, attempts[-1]["template"], attempts[-1]["market"])
-    return {**attempts[-1], "machines": made}
+    assert refusal is not None
+    raise refusal
 
 
 class Cluster:
@@ -105,7 +109,7 @@ class Cluster:
     def _refusal(self, names: Sequence[str], attempts: Attempts) -> str:
         """Make them, and answer why not, with the class before the place's words; "" where they were made."""
         try:
-            first_to_be_had(self._launcher, names, attempts, lambda _, words: _log(words))
+            first_to_be_had(self._launcher, names, attempts, lambda _, problem: _log(f"{','.join(names)}: {problem}"))
         except Exception as problem:
             reason = f"{getattr(problem, 'kind', 'TRANSIENT')}: {problem}"
             _log(f"{','.join(names)}: {reason}")

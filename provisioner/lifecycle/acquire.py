@@ -67,7 +67,7 @@ def create(record: Record, prepared: Work, candidate: Candidate) -> Cluster:
                 record.events.step(SETTLED, "not everything could be made")
             if problem.kind is Kind.CAPACITY and not any(event.kind == "launch.refused" for event in heard):
                 # By the stack itself, which makes no machine but the head.
-                told = {"instance": record.design.head.instance, "market": "on-demand"}
+                told = {"instance": record.design.head.instance, "market": "on-demand", "refusal": problem.kind.value}
                 record.events.say("launch.refused", f"no room: head: {problem.why}", nodes=["head"], **told)
             raise
         record.state.save_inventory(inventory)

@@ -86,6 +86,7 @@ class Record:
                 market=data["market"],
                 at=clock.utc(event.time),
                 made=made,
+                kind="" if made else data["refusal"],
                 why="" if made else event.message,
             )
         )

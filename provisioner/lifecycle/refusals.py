@@ -81,7 +81,7 @@ def listening(design: Callable[[], Design]) -> Callable[[Event], None]:
     """A sink of events that remembers what the design's place answers."""
 
     def sink(event: Event) -> None:
-        if event.kind in ("launched", "launch.refused"):
+        if event.kind == "launched" or event.data.get("refusal") == "CAPACITY":
             data, where = event.data, design()
             told = Answer(where.target, where.region or "", where.zone or "", data["instance"], data["market"], event.time)
             remember(replace(told, room=event.kind == "launched"))

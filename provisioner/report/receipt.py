@@ -77,7 +77,7 @@ class Scan(Part):
 
 class Attempt(Part):
     """Machines were asked for: where, of which type, on which market, for which `nodes`, and when (RFC 3339 in UTC). `made` is
-    whether there was room; `why` the provider's own words where there was not.
+    whether they were to be had; where not, `kind` is why (CAPACITY, QUOTA), and `why` has the provider's own words.
     """
 
     target: str
@@ -87,6 +87,7 @@ class Attempt(Part):
     market: str
     at: str
     made: bool
+    kind: str = ""
     why: str = ""
 
 

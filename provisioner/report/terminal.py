@@ -11,7 +11,7 @@ from provisioner.events import Event
 from provisioner.findings import Finding, Level
 from provisioner.jobs.model import JobResult
 from provisioner.report.receipt import Attempt, Cost, Receipt
-from provisioner.targets.base import UNASKED, Resource
+from provisioner.targets.base import REFUSED, UNASKED, Resource
 from provisioner.units import count, show_duration, show_size
 
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: "cyan"}
@@ -103,7 +103,7 @@ def _attempt_lines(attempts: Sequence[Attempt]) -> Iterator[str]:
     for attempt in attempts if refused else ():
         where = attempt.target + (f" ({attempt.zone})" if attempt.zone else "")
         what = f"{count(len(attempt.nodes), 'machine')} {attempt.instance}, {attempt.market}, in {where}"
-        yield f"  got {what}" if attempt.made else click.style(f"  no room for {what}", fg="yellow")
+        yield f"  got {what}" if attempt.made else click.style(f"  {REFUSED[attempt.kind]} for {what}", fg="yellow")
 
 
 def left_in_words(remains: Sequence[Resource]) -> str:

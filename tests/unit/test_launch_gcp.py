@@ -255,9 +255,9 @@ def test_attempts_are_tried_in_order(google: Google) -> None:
             return gcp.launch(names, template, market, session(google))
 
     attempts = [{"market": market, "template": TEMPLATE} for market in ("spot", "on-demand")]
-    taken = first_to_be_had(Launcher(), NAMES, attempts, lambda _, words: told.append(words))
+    taken = first_to_be_had(Launcher(), NAMES, attempts, lambda _, problem: told.append(str(problem)))
     assert taken["market"] == "on-demand"
-    assert told == ["cpu-1,cpu-2,cpu-3: insufficientCapacity: no spot"]
+    assert told == ["insufficientCapacity: no spot"]
 
 
 def test_every_kind_of_the_table_is_one() -> None:

@@ -286,8 +286,8 @@ def test_nodes_are_launched_a_group_at_a_time(monkeypatch: pytest.MonkeyPatch, i
 @pytest.mark.parametrize("kind", ["CAPACITY", "QUOTA", "AUTH"])
 def test_a_refusal_says_why_and_what_to_do(monkeypatch: pytest.MonkeyPatch, inventory: Inventory, kind: str) -> None:
     with pytest.raises(NotCreated, match="a-1 could not be launched") as caught:
-        launched(monkeypatch, inventory, Place(small="CAPACITY", big=kind), "a-1")
-    assert (caught.value.why, caught.value.kind) == ("no big today", Kind(kind))
+        launched(monkeypatch, inventory, Place(small="CAPACITY" if kind != "QUOTA" else kind, big=kind), "a-1")
+    assert (caught.value.why, caught.value.kind) == ("no small today" if kind == "QUOTA" else "no big today", Kind(kind))
     assert ("spot: prefer" in caught.value.fix) is (kind == "CAPACITY")
 
 

@@ -53,7 +53,7 @@ def tried(*kinds: str, market: str = "spot") -> list[dict[str, Any]]:
 
 def first(launcher: Launcher, *kinds: str) -> tuple[dict[str, Any], list[str]]:
     told: list[str] = []
-    return resume.first_to_be_had(launcher, ["cpu-1", "cpu-2"], tried(*kinds), lambda _, words: told.append(words)), told
+    return resume.first_to_be_had(launcher, ["cpu-1", "cpu-2"], tried(*kinds), lambda _, problem: told.append(str(problem))), told
 
 
 def test_the_first_that_is_to_be_had_is_taken() -> None:
@@ -61,11 +61,26 @@ def test_the_first_that_is_to_be_had_is_taken() -> None:
     taken, told = first(launcher, "a", "b", "c")
     assert taken["template"]["kind"] == "b"
     assert launcher.calls == [("a", "spot"), ("b", "spot")]
-    assert told == ["cpu-1,cpu-2: no a today"]
+    assert told == ["no a today"]
 
 
-@pytest.mark.parametrize("kind", ["QUOTA", "THROTTLE", "AUTH", "CONFIG", "TRANSIENT"])
-def test_only_where_there_is_no_room_the_next_one_is_tried(kind: str) -> None:
+def test_a_quota_is_a_types_own() -> None:
+    """Another type, or the other market, may have one that is larger."""
+    taken, told = first(Launcher(a="QUOTA"), "a", "b")
+    assert (taken["template"]["kind"], told) == ("b", ["no a today"])
+    for kinds, kind, words in (
+        ({"a": "QUOTA", "b": "QUOTA"}, "QUOTA", "no a today"),
+        # Another place may have room: that it has none here is what counts.
+        ({"a": "CAPACITY", "b": "QUOTA"}, "CAPACITY", "no a today"),
+        ({"a": "QUOTA", "b": "CAPACITY"}, "CAPACITY", "no b today"),
+    ):
+        with pytest.raises(nspawn.Refused, match=words) as caught:
+            first(Launcher(**kinds), "a", "b")
+        assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize("kind", ["THROTTLE", "AUTH", "CONFIG", "TRANSIENT"])
+def test_what_no_other_type_would_mend_is_raised(kind: str) -> None:
     launcher = Launcher(a=kind)
     with pytest.raises(nspawn.Refused, match="no a today"):
         first(launcher, "a", "b")
@@ -251,6 +266,7 @@ def test_a_refusal_is_written_on_the_nodes_and_they_are_offered_again(
     said = capsys.readouterr().out.splitlines()
     assert [line.split(" ", 1)[1] for line in said] == [
         "cpu-1,cpu-2: no room for small",
+        "cpu-1,cpu-2: no room for big",
         "cpu-1,cpu-2: CAPACITY: no room for big",
     ]
 
@@ -297,7 +313,7 @@ def test_where_the_first_are_refused_the_phase_fails_with_its_words_and_the_othe
     assert resume.main("first", told(cpu=[kind], gpu=["fine"]), "cpu-1 gpu-1") == 1
     assert calls[-1] == ("launch", ["gpu-1"], "fine", "spot")
     assert (slurm.ran, slept) == ([], [])
-    assert capsys.readouterr().out.splitlines()[0].endswith(said)
+    assert capsys.readouterr().out.splitlines()[-1].endswith(said)
 
 
 TEMPLATE = {"endpoint": "unix:/provider.sock", "kind": "c7a.xlarge"}

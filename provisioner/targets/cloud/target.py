@@ -25,7 +25,7 @@ from provisioner.launch.resume import Attempts, first_to_be_had
 from provisioner.stack.attempts import order
 from provisioner.stack.site import SITE
 from provisioner.targets import checks, keys
-from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
+from provisioner.targets.base import REFUSED, Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.cloud import caller, engine
 from provisioner.targets.cloud.faults import denied, fix
 from provisioner.targets.cloud.inventory import inventory
@@ -340,9 +340,16 @@ def _user_data(design: Design, folder: Path) -> tuple[Finding, ...]:
 def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, events: Events) -> dict[str, str]:
     """All or none, as the first attempt with room for them has it. Raises NotCreated."""
 
-    def refused(attempt: dict[str, Any], words: str) -> None:
-        tried = {"instance": attempt["template"]["instance"], "market": attempt["market"]}
-        events.say("launch.refused", f"no room: {words}", nodes=list(names), **tried)
+    def refused(attempt: dict[str, Any], problem: Exception) -> None:
+        kind, instance = str(getattr(problem, "kind", "")), attempt["template"]["instance"]
+        events.say(
+            "launch.refused",
+            f"{REFUSED[kind]}: {','.join(names)}: {problem}",
+            nodes=list(names),
+            instance=instance,
+            market=attempt["market"],
+            refusal=kind,
+        )
 
     try:
         taken = first_to_be_had(launcher, names, attempts, refused)
@@ -350,8 +357,6 @@ def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, e
         kind = getattr(problem, "kind", None)
         if kind is None:
             raise
-        if Kind(kind) is Kind.CAPACITY:
-            refused(attempts[-1], f"{','.join(names)}: {problem}")
         raise NotCreated(
             f"{', '.join(names)} could not be launched",
             why=getattr(problem, "why", "") or str(problem),

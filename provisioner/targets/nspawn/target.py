@@ -19,7 +19,7 @@ from provisioner.findings import Finding
 from provisioner.launch import nspawn as launcher
 from provisioner.launch.resume import Attempts, first_to_be_had
 from provisioner.targets import host, keys
-from provisioner.targets.base import RUN_ID, Intent, Inventory, Resource, Tagged, Zone
+from provisioner.targets.base import REFUSED, RUN_ID, Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.nspawn import cgroups, checks, images, making, network, plan, rehearsal, removal
 from provisioner.targets.nspawn.layout import Layout, runs_folder
 from provisioner.units import count
@@ -152,15 +152,20 @@ def _group(name: str) -> str:
 def _launched(names: Sequence[str], attempts: Attempts, events: Events) -> None:
     """All or none, as the first attempt with room for them has it. Raises NotCreated."""
 
-    def refused(attempt: dict[str, Any], words: str) -> None:
-        tried = {"instance": attempt["template"]["kind"], "market": attempt["market"]}
-        events.say("launch.refused", f"no room: {words}", nodes=list(names), **tried)
+    def refused(attempt: dict[str, Any], problem: Exception) -> None:
+        kind, instance = str(getattr(problem, "kind", "")), attempt["template"]["kind"]
+        events.say(
+            "launch.refused",
+            f"{REFUSED[kind]}: {','.join(names)}: {problem}",
+            nodes=list(names),
+            instance=instance,
+            market=attempt["market"],
+            refusal=kind,
+        )
 
     try:
         taken = first_to_be_had(launcher, names, attempts, refused)
     except launcher.Refused as problem:
-        if problem.kind == Kind.CAPACITY.value:
-            refused(attempts[-1], f"{','.join(names)}: {problem}")
         room = "ask for fewer nodes, for other types, or for spot: prefer"
         raise NotCreated(
             f"{', '.join(names)} could not be launched",
