@@ -9,6 +9,7 @@ import pulumi
 import pytest
 from making import design
 
+from provisioner.targets.azure import images as preflight
 from tests.stacks.azure import CLOUD, EXISTING, TEXT
 from tests.stacks.azure_answers import IDENTITY, OTHERS, SUBSCRIPTION, interface, name_of, templates
 from tests.stacks.azure_made import GROUP, PLAIN, compute, head, made, only, phases, rules
@@ -85,6 +86,24 @@ def test_a_zone() -> None:
     assert zones == {"cpu": ["2"], "ib": None, "gpu": ["2"], "login": ["2"]}
     assert only(stack, "AmlFilesystem").inputs["zones"] == ["2"]
     assert stack.outputs["zone"] == "2"
+
+
+@pytest.mark.parametrize("name", sorted(CLOUD.rules))
+def test_the_contract_holds_in_a_zone(name: str) -> None:
+    """The Design's, as `burst run` gives it."""
+    rule = CLOUD.rules[name]
+    decided = design(rule.text or TEXT, "azure").model_copy(update={"zone": "3"})
+    stack = CLOUD.run(decided)
+    assert rule.check(stack, decided) == []
+    assert stack.outputs["zone"] == "3"
+    assert only(stack, "VirtualMachine").inputs["zones"] == ["3"]
+
+
+@pytest.mark.parametrize("text", [TEXT, f"{PLAIN}network: {{access: tunnel}}\n", f"{PLAIN}network: {{egress: gateway}}\n"])
+def test_networks_are_the_regions_and_in_no_zone(text: str) -> None:
+    """Whatever zone machines are in, they are reached; a storage account has none to choose."""
+    zonal = {made.type.rpartition(":")[2] for made in made(text, zone="2").resources if "zones" in made.inputs}
+    assert zonal <= {"VirtualMachine", "AmlFilesystem"}
 
 
 # --- identity ---------------------------------------------------------------------------------------------------------
@@ -219,6 +238,19 @@ def test_images() -> None:
     kinds = {group: told["body"]["properties"]["securityProfile"]["securityType"] for group, _, told in templates(stack)}
     assert kinds == {"cpu": "TrustedLaunch", "ib": "Standard", "gpu": "Standard", "login": "TrustedLaunch"}
     assert only(stack, "VirtualMachine").inputs["securityProfile"]["securityType"] == "TrustedLaunch"
+
+
+def test_preflight_looks_at_the_images_that_machines_boot_from() -> None:
+    decided = design(TEXT, "azure")
+    nodes = {node.instance: (node, group.fabric) for group in decided.groups for node in group.alternatives}
+    for group, _, told in templates(made(TEXT)):
+        node, fabric = nodes.get(told["instance"], (decided.head, "never"))
+        node = decided.login.node if group == "login" and decided.login else node
+        properties, with_fabric = told["body"]["properties"], bool(node.fabric and fabric == "auto")
+        urn = ":".join(properties["storageProfile"]["imageReference"].values())
+        assert urn == preflight.booted(None, node, with_fabric)
+        trusted = properties["securityProfile"]["securityType"] == "TrustedLaunch"
+        assert trusted is preflight.trusted(None, node, with_fabric)
 
 
 def test_images_of_the_users_own() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import azure_api
+import azure_subscription
 import pytest
 from azure_api import GROUP, MACHINES, SUBSCRIPTION, Azure, Said
 from making import Still, design, inventory
@@ -26,7 +27,7 @@ from tests.stacks import watching
 from tests.stacks.azure import CLOUD, EXISTING, TEXT
 from tests.stacks.azure_actions import ASSIGN, BESIDE, FUNCTIONS, IMAGES, action
 from tests.stacks.azure_actions import GROUP as WHOLE
-from tests.stacks.azure_answers import TYPES
+from tests.stacks.azure_answers import ACCOUNT, CONTAINER, SHARE, TYPES, VNET
 from tests.stacks.azure_made import PLAIN
 from tests.stacks.programs import Stack
 
@@ -34,6 +35,7 @@ ROOT = Path(provisioner.__path__[0]).parent
 ROLE, PAGE = ROOT / "docs/clouds/azure-role.json", ROOT / "docs/clouds/azure.md"
 SUB, RUN = f"/subscriptions/{SUBSCRIPTION}", "test-abc234"
 TUNNELLED = PLAIN + "network: {access: tunnel}\n"
+COMMUNITY = "/CommunityGalleries/g-1/Images/i/Versions/latest"
 RDMA = PLAIN.replace("Standard_D4s_v5", "Standard_HB120rs_v3")
 NOBODY = PLAIN + "identity: none\n"
 TEXTS = (TEXT, EXISTING, TUNNELLED, RDMA, NOBODY)
@@ -68,6 +70,14 @@ class Watched(Caller):
         self.come_by.add(watching.here(1))
         return super().listed(*args, **more)
 
+    def found(self, *args: Any, **more: Any) -> Any:
+        self.come_by.add(watching.here(1))
+        return super().found(*args, **more)
+
+    def once(self, *args: Any, **more: Any) -> launcher.Answer:
+        self.come_by.add(watching.here(1))
+        return super().once(*args, **more)
+
 
 @pytest.fixture(scope="module")
 def called(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[tuple[str, str]], set[watching.Site]]:
@@ -84,15 +94,29 @@ def called(tmp_path_factory: pytest.TempPathFactory) -> tuple[set[tuple[str, str
         place = AzurePlace()
         place.session("eastus")
         _launches(azure, caller, folder)
-        own = PLAIN + f"image: {SUB}/resourceGroups/o/providers/Microsoft.Compute/images/mine\n"
-        for text in (TEXT, EXISTING, own):
-            place.preflight(caller, design(text, "azure"))
+        _preflights(azure, place, caller)
         _results(azure, place, caller)
         _run(azure, caller, folder)
         asked = {(method, path) for method, path, _ in azure.asked if path.startswith("/subscriptions/")}
         # What only the head calls is among its own rights (tests/stacks/azure_rules.py, `calls`).
         _end(azure, caller)
         return asked, caller.come_by
+
+
+def _preflights(azure: Azure, place: AzurePlace, caller: Caller) -> None:
+    """With everything there, so that whatever may be asked is asked."""
+    azure_subscription.agree(azure)
+    security = f"{VNET.partition('/providers/')[0]}/providers/Microsoft.Network/networkSecurityGroups/theirs"
+    azure.pages[VNET] = azure_subscription.vnet(azure_subscription.subnet(networkSecurityGroup={"id": security}))
+    azure.pages |= {ACCOUNT: {"location": "eastus", "properties": {}}, SHARE: {"properties": {}}, CONTAINER: {"properties": {}}}
+    gallery = f"{SUB}/resourceGroups/o/providers/Microsoft.Compute/galleries/g/images/i"
+    azure.pages[gallery] = {"properties": {}}
+    images = (f"{SUB}/resourceGroups/o/providers/Microsoft.Compute/images/mine", f"{gallery}/versions/1.0.0", COMMUNITY)
+    lustre = azure_subscription.EXISTING + "filesystems: {/scratch: {type: lustre, size: 4TiB}}\n"
+    azure.pages[azure_subscription.SUBNETS_OF_LUSTRE] = None
+    for text in (TEXT, EXISTING, lustre, *(f"{PLAIN}image: {image}\n" for image in images)):
+        place.preflight(caller, design(text, "azure"))
+    place.zones(caller, design(PLAIN.replace("nodes: 2", "nodes: 2, spot: only"), "azure"))
 
 
 def _results(azure: Azure, place: AzurePlace, caller: Caller) -> None:
@@ -200,8 +224,8 @@ def test_the_role_and_the_page_are_the_programs(called: tuple[Any, Any]) -> None
 def test_every_call_was_come_by(called: tuple[Any, set[watching.Site]]) -> None:
     own = [ROOT / "provisioner/launch/azure.py", ROOT / "provisioner/alone/end_azure.py"]
     modules = [*own, *sorted((ROOT / "provisioner/targets/azure").glob("*.py"))]
-    assert watching.missed(modules, {"call", "listed"}, called[1]) == []
-    assert len(watching.missed(modules, {"call", "listed"}, set())) > 15
+    assert watching.missed(modules, {"call", "listed", "found", "once"}, called[1]) == []
+    assert len(watching.missed(modules, {"call", "listed", "found", "once"}, set())) > 15
 
 
 @pytest.mark.parametrize(

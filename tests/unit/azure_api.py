@@ -28,8 +28,18 @@ MACHINES, INTERFACES = (
 )
 # The versions of the installed clients, by provider; others have their own (targets/azure).
 VERSIONS = {"Microsoft.Compute": "2026-04-01", "Microsoft.Network": "2026-03-01"}
-# Of single operations and types: Resource Skus, disks, galleries.
-OTHERS = (["2021-07-01"], ["2024-03-02"], ["2024-03-03"])
+# Of single types: Resource Skus, disks, galleries, spot placement scores; and of what has no client among ours.
+OTHERS = {
+    r"Microsoft\.Compute/skus": "2021-07-01",
+    r"Microsoft\.Compute/disks.*": "2024-03-02",
+    r"Microsoft\.Compute/(galleries|locations/[^/]+/communityGalleries)/.*": "2024-03-03",
+    r"Microsoft\.Compute/locations/[^/]+/placementScores/spot/generate": "2025-06-05",
+    r"Microsoft\.Authorization/permissions": "2022-04-01",
+    r"Microsoft\.Storage/.*": "2023-05-01",
+    r"Microsoft\.StorageCache/.*": "2024-03-01",
+}
+# "RecommenderRP.json", 2025-06-05: SpotPlacementScoresInput.
+_PLACEMENT = {"desiredLocations": list, "desiredSizes": list, "desiredCount": int, "availabilityZones": bool}
 _CONNECT, _RESOLVE = socket.socket.connect, socket.getaddrinfo
 
 
@@ -67,6 +77,12 @@ def always(said: Said, method: str = "", path: str = "") -> Trouble:
     return lambda asked, where: said if method in asked and path in where else None
 
 
+def _version(what: str) -> str | None:
+    """The api-version of PROVIDER/TYPE…, None where it is not watched."""
+    own = next((version for pattern, version in OTHERS.items() if re.fullmatch(pattern, what)), None)
+    return own or next((version for name, version in VERSIONS.items() if what.startswith(f"{name}/")), None)
+
+
 class Azure(ThreadingHTTPServer):
     """`machines` by name; `fails` machine → the error with which its making ends; `pages` path → what a GET answers.
 
@@ -92,6 +108,10 @@ class Azure(ThreadingHTTPServer):
         self.page = 1000
         self.most = 0
         self.lock = threading.Lock()
+        # (type, zone) → its spot placement score; None where the caller may not ask.
+        self.scores: dict[tuple[str, str], str] | None = None
+        # Where a request waits before it is answered, beside all others.
+        self.gate: Callable[[str], None] = lambda path: None
 
     @property
     def url(self) -> str:
@@ -104,6 +124,7 @@ class Azure(ThreadingHTTPServer):
         """A line that was dropped on purpose."""
 
     def answer(self, method: str, path: str, query: dict[str, list[str]], body: Any) -> Said:
+        self.gate(path)
         with self.lock:
             self.asked.append((method, path, body))
             self.queries.append((path, query))
@@ -111,8 +132,8 @@ class Azure(ThreadingHTTPServer):
                 said = trouble(method, path)
                 if said is not None:
                     return said
-            provider = next((name for name in VERSIONS if path.rpartition("/providers/")[2].startswith(f"{name}/")), "")
-            if provider and "operations" not in path and query.get("api-version") not in ([VERSIONS[provider]], *OTHERS):
+            version = _version(path.rpartition("/providers/")[2])
+            if version and "operations" not in path and query.get("api-version") != [version]:
                 self.wrong.append(f"{method} {path}: api-version {query.get('api-version')}")
             return self._answer(method, path, query, body)
 
@@ -123,6 +144,8 @@ class Azure(ThreadingHTTPServer):
             if method == "DELETE":
                 del self.pages[path]
             return Said(200, self.pages[path]) if method in ("GET", "POST") else Said(200)
+        if path.endswith("/placementScores/spot/generate"):
+            return self._placement(body)
         if "/operations/" in path:
             return self._operation(path)
         if path == MACHINES:
@@ -155,6 +178,20 @@ class Azure(ThreadingHTTPServer):
                 self.machines.clear()
                 return refusal(404, "ResourceGroupNotFound")
         return Said(200, {"id": GROUP, "name": "test-abc234", "properties": {"provisioningState": self.group}})
+
+    def _placement(self, body: Any) -> Said:
+        """ "Spot Placement Scores - Post": for whoever has the right, a score of each size in each zone."""
+        if self.scores is None:
+            return refusal(403, "AuthorizationFailed", "the client has no permission to placementScores/generate/action")
+        if {key: type(value) for key, value in body.items()} != _PLACEMENT or not 1 <= len(body["desiredSizes"]) <= 5:
+            self.wrong.append(f"placement scores: {body}")
+        asked = {each["sku"] for each in body["desiredSizes"]}
+        told = [
+            {"sku": sku, "region": "eastus", "availabilityZone": zone, "score": score, "isQuotaAvailable": True}
+            for (sku, zone), score in self.scores.items()
+            if sku in asked
+        ]
+        return Said(200, {**body, "placementScores": told})
 
     def _listed(self, items: list[dict[str, Any]], path: str, query: dict[str, list[str]]) -> Said:
         begin = int(query.get("skip", ["0"])[0])

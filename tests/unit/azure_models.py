@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import typing
+from collections.abc import Collection
 from enum import Enum
 from functools import cache
 from types import ModuleType
@@ -17,7 +18,12 @@ _WRITABLE = {"create", "update"}
 
 def complaints(body: Any, models: ModuleType, name: str) -> list[str]:
     """What is wrong with a body that should be the model of this name: unknown, read-only or missing fields, wrong types."""
-    return list(_model(body, getattr(models, name), models, name))
+    return list(_model(body, getattr(models, name), models, name, _WRITABLE))
+
+
+def misshapen(told: Any, models: ModuleType, name: str) -> list[str]:
+    """The same of an answer, which has read-only fields, too."""
+    return list(_model(told, getattr(models, name), models, name, frozenset({"read", *_WRITABLE})))
 
 
 @cache
@@ -28,7 +34,7 @@ def _fields(model: Any, models: ModuleType) -> dict[str, tuple[Any, Any]]:
     return {field._rest_name: (field, hints[name]) for name, field in model._attr_to_rest_field.items()}
 
 
-def _model(body: Any, model: Any, models: ModuleType, at: str) -> typing.Iterator[str]:
+def _model(body: Any, model: Any, models: ModuleType, at: str, may: Collection[str]) -> typing.Iterator[str]:
     if not isinstance(body, dict):
         yield f"{at} is {body!r}, not an object"
         return
@@ -38,15 +44,15 @@ def _model(body: Any, model: Any, models: ModuleType, at: str) -> typing.Iterato
             yield f"{at}.{key}: {model.__name__} has no such field"
             continue
         field, hint = known[key]
-        if field._visibility and not _WRITABLE & set(field._visibility):
+        if field._visibility and not set(may) & set(field._visibility):
             yield f"{at}.{key} is read-only"
-        yield from _value(value, hint, models, f"{at}.{key}")
+        yield from _value(value, hint, models, f"{at}.{key}", may)
     for key, (_, hint) in known.items():
         if key not in body and type(None) not in (hint, *typing.get_args(hint)):
             yield f"{at}.{key} is required"
 
 
-def _value(value: Any, hint: Any, models: ModuleType, at: str) -> typing.Iterator[str]:
+def _value(value: Any, hint: Any, models: ModuleType, at: str, may: Collection[str]) -> typing.Iterator[str]:
     choices = (
         [each for each in typing.get_args(hint) if each is not type(None)] if typing.get_origin(hint) is typing.Union else [hint]
     )
@@ -56,14 +62,18 @@ def _value(value: Any, hint: Any, models: ModuleType, at: str) -> typing.Iterato
             yield f"{at} is {value!r}, not one of {enums[0].__name__}"
         return
     chosen = choices[0]
+    if typing.get_origin(chosen) is typing.Literal:
+        if value not in typing.get_args(chosen):
+            yield f"{at} is {value!r}, not one of {typing.get_args(chosen)}"
+        return
     origin = typing.get_origin(chosen) or chosen
     if origin.__module__.startswith("azure.mgmt."):
-        yield from _model(value, origin, models, at)
+        yield from _model(value, origin, models, at, may)
     elif not isinstance(value, {float: (int, float)}.get(origin, origin)):
         yield f"{at} is {value!r}, not {origin.__name__}"
     elif origin is list:
         for i, each in enumerate(value):
-            yield from _value(each, typing.get_args(chosen)[0], models, f"{at}[{i}]")
+            yield from _value(each, typing.get_args(chosen)[0], models, f"{at}[{i}]", may)
     elif origin is dict:
         for key, each in value.items():
-            yield from _value(each, typing.get_args(chosen)[1], models, f"{at}[{key}]")
+            yield from _value(each, typing.get_args(chosen)[1], models, f"{at}[{key}]", may)

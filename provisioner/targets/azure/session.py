@@ -36,6 +36,18 @@ class Caller(launcher.Session):
         """The id of a run's resource group, which has its name."""
         return f"{self.root}/resourceGroups/{run_id}"
 
+    def found(self, path: str, api: str) -> Any:
+        """What is at this id; None where nothing is. Raises launch.azure's Refused."""
+        answer = self.call("GET", path, api, absent=True)
+        return None if answer.status == 404 else answer.told
+
+    def once(self, path: str, api: str, body: Any) -> launcher.Answer:
+        """A question that is asked with POST, and not again while Azure is busy: a refusal is an answer, too.
+
+        Raises launch.azure's Refused where there is no answer.
+        """
+        return self._ask("POST", f"{path}?api-version={api}", body)
+
     def pause(self, seconds: float) -> None:
         self._sleep(seconds)
 

@@ -13,6 +13,7 @@ from provisioner.design.model import Design
 from provisioner.findings import Finding
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure import bastion, checks, faults, listing, reaping, results, session
+from provisioner.targets.azure import zones as offering
 from provisioner.targets.azure.session import Caller, refusing
 from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.cloud.target import CloudTarget
@@ -47,7 +48,8 @@ class AzurePlace:
         return checks.preflight(session, design, skip)
 
     def zones(self, session: Caller, design: Design) -> tuple[Zone, ...]:
-        return ()
+        with refusing("list the zones"):
+            return offering.zones(session, design)
 
     def configuration(self, session: Caller, design: Design) -> dict[str, str]:
         told = {"azure-native:location": session.region, "azure-native:subscriptionId": session.subscription}
