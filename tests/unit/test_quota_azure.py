@@ -132,6 +132,13 @@ def test_alternatives_are_an_error_where_none_has_room(azure: Azure) -> None:
     assert "Standard_F8s_v2" in finding.message
 
 
+def test_what_is_not_offered_has_no_room(azure: Azure) -> None:
+    azure.pages[SKUS]["value"] = [each for each in azure.pages[SKUS]["value"] if each["name"] != "Standard_D4s_v5"]
+    limit(azure, Standard_F8s_v2Family=15)
+    assert [each.level.value for each in found_of(azure, groups(f"{SEVERAL}}}"))] == ["error"]
+    assert found_of(azure, groups("cpu: {instance: Standard_D4s_v5, nodes: 2}")) == []
+
+
 def test_a_group_takes_the_first_with_room_as_the_launcher_does(azure: Azure) -> None:
     """What it takes is gone for the next one, which has nothing else."""
     limit(azure, Standard_D4s_v5Family=8)

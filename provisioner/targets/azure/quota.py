@@ -16,7 +16,7 @@ from provisioner.design.model import Group, Node
 from provisioner.findings import Finding, error, warning
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure.asked import Asked, side_by_side
-from provisioner.targets.azure.sizes import fabric_of, number
+from provisioner.targets.azure.sizes import denied, fabric_of, number
 
 _SPOT, _REGIONAL = "lowPriorityCores", "cores"
 # Provider → the version of its "Usages - List".
@@ -151,9 +151,11 @@ class Attempt:
 
 
 def _attempts(asked: Asked, limits: Limits, taken: Taken, group: Group, nodes: int) -> list[Attempt]:
-    """What of a group is tried in turn, beside what is taken already."""
+    """What of a group is tried in turn, beside what is taken already; what is not offered (sizes.py) has room for nobody."""
     found = []
     for market, node in order(group, "azure"):
+        if denied(asked.sizes.get(node.instance), None if fabric_of(group, node) == "infiniband" else asked.design.zone):
+            continue
         own = _cores(asked, node, market, nodes)
         then = taken + own
         found.append(Attempt(market, node, then, [each for each in _short(limits, then) if own[plain(each.name)]]))
@@ -167,6 +169,9 @@ def _groups(asked: Asked, limits: Limits, base: Taken) -> Iterator[Finding]:
     taken = base
     for group in asked.design.groups:
         tried = _attempts(asked, limits, taken, group, group.min)
+        if not tried:
+            # Said by other checks.
+            continue
         fits = next((each for each in tried if not each.short), None)
         if fits is None:
             yield error("quota", f"groups.{group.name}: {_said(group, tried)}", _fix_of(asked, tried[0]))
@@ -178,6 +183,8 @@ def _groups(asked: Asked, limits: Limits, base: Taken) -> Iterator[Finding]:
         taken = fits.taken
     for group in asked.design.groups:
         tried = _attempts(asked, limits, base, group, group.max)
+        if not tried:
+            continue
         fits = next((each for each in tried if not each.short), None)
         if fits is None:
             words = f"groups.{group.name}: not all nodes have room: {_said(group, tried, group.max)}; Slurm gets fewer"
