@@ -15,7 +15,13 @@ from provisioner.stack.identity import named, tags
 
 @dataclass(frozen=True)
 class Scope:
-    """The run's own resource group by name and id, and the subscription. `zone` is None where none was asked for."""
+    """The run's own resource group by name and id, and the subscription.
+
+    `zone` is that of machines, with their disks, and of Managed Lustre; None where none was asked for. InfiniBand's availability
+    sets are in none. Networks, NAT gateway, Bastion and public addresses are the region's and reach every zone ("NAT gateway and
+    availability zones"), a storage account has none to choose. A type that the zone has not is refused as SkuNotAvailable, at
+    once, which is CAPACITY: the next one is tried.
+    """
 
     design: Design
     subscription: pulumi.Output[str]

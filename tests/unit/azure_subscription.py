@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any
 
+import pytest
 from azure.mgmt.compute import models as compute_models
 from azure.mgmt.network import models as network_models
-from azure_api import SUBSCRIPTION, Azure
+from azure_api import SUBSCRIPTION, Azure, serving
 from azure_models import misshapen
 from making import design
 
@@ -146,6 +149,15 @@ def out_of_shape(azure: Azure) -> list[str]:
                 answers = told.get("value", [told])
                 found += [wrong for each in answers for wrong in misshapen(each, models, name)]
     return found
+
+
+@contextlib.contextmanager
+def agreeing(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
+    """It, for a test; at the end every request and every answer was as the vendor has it."""
+    with serving(monkeypatch) as azure:
+        yield agree(azure)
+        assert azure.wrong == []
+        assert out_of_shape(azure) == []
 
 
 def found(azure: Azure, decided: Design = DESIGN, skip: tuple[str, ...] = ()) -> list[Finding]:

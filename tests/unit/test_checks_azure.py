@@ -6,7 +6,6 @@ import threading
 from collections.abc import Iterator
 from typing import Any
 
-import azure_api
 import pytest
 from azure_api import Azure, always, refusal
 from azure_subscription import (
@@ -20,10 +19,9 @@ from azure_subscription import (
     SKUS,
     SUBNET,
     VNET,
-    agree,
+    agreeing,
     caller_of,
     found,
-    out_of_shape,
     said,
     subnet,
     vnet,
@@ -39,10 +37,8 @@ from provisioner.targets.azure.target import AzurePlace
 
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
-    with azure_api.serving(monkeypatch) as server:
-        yield agree(server)
-        assert server.wrong == []
-        assert out_of_shape(server) == []
+    with agreeing(monkeypatch) as server:
+        yield server
 
 
 # --- together ---------------------------------------------------------------------------------------------------------
@@ -87,7 +83,7 @@ class Meeting:
         with self.there:
             self.seen |= mine
             self.there.notify_all()
-            if not self.there.wait_for(lambda: self.seen >= set(FIRST.values()), timeout=20):
+            if not self.there.wait_for(lambda: self.failed or self.seen >= set(FIRST.values()), timeout=20):
                 self.failed = True
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-import azure_api
 import pytest
 from azure_api import Azure
 from azure_subscription import (
@@ -15,9 +14,8 @@ from azure_subscription import (
     ROOT,
     SKUS,
     STORAGE,
-    agree,
+    agreeing,
     found,
-    out_of_shape,
     said,
     size,
     usage,
@@ -33,10 +31,8 @@ HEAD = "version: 1\nname: a\nhead: {instance: Standard_B2s}\n"
 
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
-    with azure_api.serving(monkeypatch) as server:
-        yield agree(server)
-        assert server.wrong == []
-        assert out_of_shape(server) == []
+    with agreeing(monkeypatch) as server:
+        yield server
 
 
 def limit(azure: Azure, path: str = COMPUTE, **left: int) -> None:

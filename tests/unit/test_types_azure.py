@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import azure_api
 import pytest
 from azure_api import Azure
-from azure_subscription import OTHERS, ROOT, SKUS, agree, found, image, out_of_shape, restricted, said, size
+from azure_subscription import OTHERS, ROOT, SKUS, agreeing, found, image, restricted, said, size
 from making import design
 
 HEAD = "version: 1\nname: a\nhead: {instance: Standard_B2s}\n"
@@ -19,10 +18,8 @@ IB = f"{HEAD}groups: {{ib: {{instance: Standard_HB120rs_v3, nodes: 2}}}}\n"
 
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
-    with azure_api.serving(monkeypatch) as server:
-        yield agree(server)
-        assert server.wrong == []
-        assert out_of_shape(server) == []
+    with agreeing(monkeypatch) as server:
+        yield server
 
 
 def offer(azure: Azure, *sizes: dict[str, Any]) -> None:

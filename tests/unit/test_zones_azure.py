@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-import azure_api
 import pytest
 from azure_api import Azure, Said, always, refusal
-from azure_subscription import ROOT, SKUS, agree, caller_of, out_of_shape, restricted, size
+from azure_subscription import ROOT, SKUS, agreeing, caller_of, restricted, size
 from making import design
 
 from provisioner.errors import Kind, Refused
@@ -20,10 +19,8 @@ HEAD = "version: 1\nname: a\nhead: {instance: Standard_B2s}\n"
 
 @pytest.fixture
 def azure(monkeypatch: pytest.MonkeyPatch) -> Iterator[Azure]:
-    with azure_api.serving(monkeypatch) as server:
-        yield agree(server)
-        assert server.wrong == []
-        assert out_of_shape(server) == []
+    with agreeing(monkeypatch) as server:
+        yield server
 
 
 def offer(azure: Azure, **zones: tuple[str, ...] | dict[str, Any]) -> None:
@@ -118,6 +115,14 @@ def test_a_type_that_the_zone_has_not_says_nothing_of_it(azure: Azure) -> None:
     azure.scores = {("Standard_D4s_v5", "1"): "High", ("Standard_F8s_v2", "1"): "Low"}
     offer(azure, Standard_B2s=("1",), Standard_D4s_v5=("2",), Standard_F8s_v2=("1",))
     assert [(zone.name, zone.hint) for zone in zones(azure, f"{SEVERAL}, spot: only}}")] == [("1", 0.1)]
+
+
+def test_only_types_that_the_region_has_are_asked_for(azure: Azure) -> None:
+    azure.scores = {}
+    offer(azure, Standard_B2s=("1",), Standard_F8s_v2=("1",))
+    assert names(zones(azure, f"{SEVERAL}, spot: only}}")) == ["1"]
+    ((_, _, body),) = [each for each in azure.asked if each[0] == "POST"]
+    assert body["desiredSizes"] == [{"sku": "Standard_F8s_v2"}]
 
 
 @pytest.mark.parametrize("score", ["DataNotFoundOrStale", "RestrictedSkuNotAvailable", "Wonderful"])

@@ -7,13 +7,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from provisioner.design.attempts import order
 from provisioner.design.model import Group, Node
-from provisioner.findings import Finding, error, warning
+from provisioner.findings import Finding, error, errors, warning
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure.asked import Asked, side_by_side
 from provisioner.targets.azure.sizes import denied, fabric_of, number
@@ -70,7 +70,10 @@ def quota(asked: Asked) -> Iterator[Finding]:
         say = error if limit in _short(limits, least) else warning
         said = f"{needs} of {limit.name} are needed in {asked.caller.region}, {limit.left} are left"
         yield say("quota", said, _fix(asked, limit, needs))
-    yield from _groups(asked, limits, least)
+    found = list(_groups(asked, limits, least, fixed=True))
+    yield from found
+    if not errors(found):
+        yield from _groups(asked, limits, least, fixed=False)
 
 
 def _usages(asked: Asked) -> list[Limit]:
@@ -162,39 +165,28 @@ def _attempts(asked: Asked, limits: Limits, taken: Taken, group: Group, nodes: i
     return found
 
 
-def _groups(asked: Asked, limits: Limits, base: Taken) -> Iterator[Finding]:
-    """Fixed nodes together, each group from the first of its types and markets that has room beside those before it, as the
-    launcher would have it; then all nodes.
-    """
-    taken = base
+def _groups(asked: Asked, limits: Limits, taken: Taken, *, fixed: bool) -> Iterator[Finding]:
+    """Each group from the first of its types and markets that has room beside those before it, as the launcher would have it."""
     for group in asked.design.groups:
-        tried = _attempts(asked, limits, taken, group, group.min)
+        nodes = group.min if fixed else group.max
+        tried = _attempts(asked, limits, taken, group, nodes)
         if not tried:
             # Said by other checks.
             continue
         fits = next((each for each in tried if not each.short), None)
+        passed_by = tried[: tried.index(fits)] if fits else tried
+        words = f"groups.{group.name}: {'; '.join(each.words(nodes) for each in passed_by)}"
         if fits is None:
-            yield error("quota", f"groups.{group.name}: {_said(group, tried)}", _fix_of(asked, tried[0]))
+            yield (
+                error("quota", words, _fix_of(asked, tried[0]))
+                if fixed
+                else warning("quota", f"{words}: with all nodes; Slurm gets fewer", _fix_of(asked, tried[0]))
+            )
             return
-        passed_by = tried[: tried.index(fits)]
-        if passed_by:
-            words = f"groups.{group.name}: {_said(group, passed_by)}; {fits.node.instance} ({fits.market}) has room"
-            yield warning("quota", words, _fix_of(asked, passed_by[0]))
+        if passed_by and fixed:
+            there = f"{fits.node.instance} ({fits.market}) has room"
+            yield warning("quota", f"{words}; {there}", _fix_of(asked, passed_by[0]))
         taken = fits.taken
-    for group in asked.design.groups:
-        tried = _attempts(asked, limits, base, group, group.max)
-        if not tried:
-            continue
-        fits = next((each for each in tried if not each.short), None)
-        if fits is None:
-            words = f"groups.{group.name}: not all nodes have room: {_said(group, tried, group.max)}; Slurm gets fewer"
-            yield warning("quota", words, _fix_of(asked, tried[0]))
-            return
-        base = fits.taken
-
-
-def _said(group: Group, tried: Sequence[Attempt], nodes: int | None = None) -> str:
-    return "; ".join(each.words(group.min if nodes is None else nodes) for each in tried)
 
 
 def _fix_of(asked: Asked, attempt: Attempt) -> str:

@@ -61,7 +61,9 @@ def _scores(asked: Asked, names: list[str]) -> Scores:
 
 
 def _placement(asked: Asked, group: Group) -> Iterator[tuple[tuple[str, str, str], str]]:
-    types = [node.instance for node in group.alternatives if has_spot("azure", node.instance)][:_SIZES]
+    # One that the region has not could have the whole question refused.
+    there = [node.instance for node in group.alternatives if not denied(asked.sizes.get(node.instance))]
+    types = [name for name in there if has_spot("azure", name)][:_SIZES]
     if not types:
         return
     path = f"{asked.caller.root}/providers/Microsoft.Compute/locations/{asked.caller.region}/placementScores/spot/generate"
