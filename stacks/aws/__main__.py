@@ -14,7 +14,6 @@ from groups import Groups, GroupsArgs
 from head import Head, HeadAddress, HeadAddressArgs, HeadArgs
 from identity import HeadIdentity, HeadIdentityArgs, StorageIdentity, StorageIdentityArgs
 from images import Images
-from naming import kinds
 from network import Network, NetworkArgs
 from storage import Storage, StorageArgs
 
@@ -58,7 +57,7 @@ identity = HeadIdentity(
     HeadIdentityArgs(
         design,
         account,
-        images=sorted({images.compute(group, node).id for group in design.groups for node in kinds(group)}),
+        images=sorted({images.compute(group, node).id for group in design.groups for node in network.where.kinds(group)}),
         subnet=network.subnet,
         groups=[network.inside.id],
         buckets=storage.buckets,
@@ -85,7 +84,7 @@ outputs.publish(
         "run_id": design.run.id,
         "target": "aws",
         "region": design.region,
-        "zone": network.zone,
+        "zone": network.where.zone,
         "account": account,
         "head_id": head.id,
         "head_address": head.reached,

@@ -9,7 +9,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 from images import Image, Images
-from naming import carried, has_fabric, kinds
+from naming import carried, has_fabric
 from network import Network
 
 from provisioner.bootstrap.seam import Seam
@@ -40,13 +40,17 @@ class Groups(pulumi.ComponentResource):
 
     def __init__(self, name: str, args: GroupsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("burst:aws:Groups", name, None, opts)
-        self._args, self._design = args, args.given.design
+        self._args, self._design, self._kinds = args, args.given.design, args.network.where.kinds
         found: dict[str, list[dict[str, Any]]] = {}
         text = machines.text(args.given, "compute", seam=args.seam, address=args.address)
         for group in self._design.groups:
             placement = self._placement(group)
-            templates = {node.instance: self._compute(group, node, text, placement) for node in kinds(group)}
-            found[group.name] = [{"market": each, "template": templates[node.instance]} for each, node in order(group, "aws")]
+            templates = {node.instance: self._compute(group, node, text, placement) for node in self._kinds(group)}
+            found[group.name] = [
+                {"market": each, "template": templates[node.instance]}
+                for each, node in order(group, "aws")
+                if node.instance in templates
+            ]
         if self._design.login is not None:
             found["login"] = [{"market": "on-demand", "template": self._login(self._design.login.node)}]
         self.attempts: pulumi.Output[dict[str, Any]] = pulumi.Output.from_input(found)
@@ -54,7 +58,7 @@ class Groups(pulumi.ComponentResource):
 
     def _placement(self, group: Group) -> aws.ec2.PlacementGroup | None:
         """Close together, where the fabric is."""
-        if not any(has_fabric(group, node) for node in kinds(group)):
+        if not any(has_fabric(group, node) for node in self._kinds(group)):
             return None
         return aws.ec2.PlacementGroup(
             group.name,

@@ -16,11 +16,6 @@ def path(design: Design) -> str:
     return f"/burst/{design.run.id}/"
 
 
-def kinds(group: Group) -> tuple[Node, ...]:
-    """The types that a group is tried with, in order."""
-    return group.alternatives or (group.node,)
-
-
 def has_fabric(group: Group, node: Node) -> bool:
     """Whether nodes of this type get EFA."""
     return group.fabric == "auto" and node.fabric == "efa"

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
-from naming import carried, kinds
+from naming import carried
+from zones import chosen
 
 from provisioner.design.model import Design
 from provisioner.stack import identity as run_identity
@@ -34,7 +35,8 @@ class NetworkArgs:
 
 class Network(pulumi.ComponentResource):
     """`head_subnet`, `subnet` (the nodes'), `inside` (the group of everything of the run, open to itself), `ssh` (the
-    head's own group, or None), `zone`, `behind_head`, and `ready`: what the head needs to reach the world.
+    head's own group, or None), `where` (the zone, and what it offers), `behind_head`, and `ready`: what the head needs to
+    reach the world.
 
     `head_address` is the private address that only the head will ask for; None in an existing network, where whoever
     else is there may have any.
@@ -63,7 +65,7 @@ class Network(pulumi.ComponentResource):
 
     def _make(self) -> None:
         design = self._args.design
-        self.zone = _zone(design, self._args.zone)
+        self.where = chosen(design, self._args.zone)
         vpc = aws.ec2.Vpc(
             "vpc",
             cidr_block=RANGE,
@@ -112,7 +114,7 @@ class Network(pulumi.ComponentResource):
             name,
             vpc_id=self.vpc,
             cidr_block=cidr,
-            availability_zone=self.zone,
+            availability_zone=self.where.zone,
             map_public_ip_on_launch=False,
             tags=carried(self._args.design, name),
             opts=self._of,
@@ -145,7 +147,7 @@ class Network(pulumi.ComponentResource):
         found = aws.ec2.get_subnet(id=design.network.subnet, vpc_id=vpc)
         if self._args.zone not in (None, found.availability_zone):
             raise pulumi.RunError(f"{found.id} is in {found.availability_zone}, burst:zone says {self._args.zone}")
-        self.zone, self.vpc = found.availability_zone, vpc
+        self.where, self.vpc = chosen(design, found.availability_zone), vpc
         self.subnet = self.head_subnet = found.id
         if not self.gateway:
             self.behind_head = found.cidr_block
@@ -211,23 +213,3 @@ class Network(pulumi.ComponentResource):
 def address(subnet: str, number: int) -> str:
     """A subnet's first addresses are EC2's own four (VPC User Guide, "Subnet CIDR blocks"); then that many on."""
     return str(ipaddress.ip_network(subnet)[4 + number])
-
-
-def _zone(design: Design, wanted: str | None) -> str:
-    """The first zone that has every type of the design: filesystems and placement groups do not reach beyond one."""
-    types = {design.head.instance, *(node.instance for group in design.groups for node in kinds(group))}
-    types |= {design.login.node.instance} if design.login else set()
-    offered = aws.ec2.get_instance_type_offerings(
-        location_type="availability-zone",
-        filters=[aws.ec2.GetInstanceTypeOfferingsFilterArgs(name="instance-type", values=sorted(types))],
-    )
-    zones: dict[str, set[str]] = {}
-    for kind, zone in zip(offered.instance_types, offered.locations, strict=True):
-        zones.setdefault(zone, set()).add(kind)
-    fitting = sorted(zone for zone, has in zones.items() if has >= types and wanted in (None, zone))
-    if not fitting:
-        said = "; ".join(f"{zone}: {', '.join(sorted(has))}" for zone, has in sorted(zones.items())) or "none of them anywhere"
-        raise pulumi.RunError(
-            f"no zone of {design.region} offers all of {', '.join(sorted(types))} ({wanted or 'any zone'}): {said}"
-        )
-    return fitting[0]

@@ -49,15 +49,57 @@ def types(stack: Stack) -> set[str]:
     return {each.type.rpartition(":")[2] for each in made(stack)}
 
 
-def test_the_zone_is_the_first_that_has_every_type() -> None:
+def test_the_zone_is_one_that_has_a_type_for_each_group() -> None:
     assert stack(aws.TEXT).outputs["zone"] == "us-east-2b"
     assert stack().outputs["zone"] == "us-east-2a"
     assert stack(PLAIN, zone="us-east-2c").outputs["zone"] == "us-east-2c"
 
 
-def test_a_zone_that_lacks_a_type_is_refused() -> None:
-    with pytest.raises(pulumi.RunError, match=r"no zone of us-east-2 offers all of .*p5\.48xlarge"):
+def test_a_zone_that_has_nothing_for_a_group_is_refused() -> None:
+    with pytest.raises(pulumi.RunError, match=r"us-east-2a lacks gpu \(p5\.48xlarge\)"):
         stack(aws.TEXT, zone="us-east-2a")
+    with pytest.raises(pulumi.RunError, match=r"us-east-2z lacks the head"):
+        stack(aws.TEXT, zone="us-east-2z")
+
+
+SEVERAL = "version: 1\nname: a\ngroups: {cpu: {instance: [hpc7a.96xlarge, c7a.48xlarge], nodes: 2, spot: prefer}}\n"
+
+
+def offering(monkeypatch: pytest.MonkeyPatch, **lacks: set[str]) -> None:
+    """Zones (by their last letters) that lack these types."""
+    for zone in aws.ZONES:
+        monkeypatch.setitem(aws.LACKS, zone, lacks.get(zone.rpartition("-")[2].lstrip("2"), set()))
+
+
+def launched(one: Stack) -> list[tuple[str, str]]:
+    return [(each["market"], each["template"]["instance"]) for each in one.outputs["attempts"]["cpu"]]
+
+
+def test_what_the_zone_does_not_offer_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    offering(monkeypatch, a={"hpc7a.96xlarge"}, b={"c7a.48xlarge"}, c={"hpc7a.96xlarge"})
+    about = design(SEVERAL, "aws")
+    first = aws.CLOUD.run(about)
+    assert (first.outputs["zone"], launched(first)) == ("us-east-2b", [("on-demand", "hpc7a.96xlarge")]), "what is preferred"
+    other = aws.CLOUD.run(about, zone="us-east-2a")
+    assert launched(other) == [("spot", "c7a.48xlarge"), ("on-demand", "c7a.48xlarge")]
+    assert [each.inputs["instanceType"] for each in other.of(":LaunchTemplate")] == ["c7a.48xlarge"]
+
+
+def test_among_equals_the_zone_with_most_types_then_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    offering(monkeypatch, a={"c7a.48xlarge"}, b=set(), c=set())
+    assert aws.CLOUD.run(design(SEVERAL, "aws")).outputs["zone"] == "us-east-2b"
+
+
+def test_a_local_zone_is_taken_only_where_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aws, "ZONES", ("us-east-2-chi-1a", "us-east-2c"))
+    assert aws.CLOUD.run(design(PLAIN, "aws")).outputs["zone"] == "us-east-2c"
+    assert aws.CLOUD.run(design(PLAIN, "aws"), zone="us-east-2-chi-1a").outputs["zone"] == "us-east-2-chi-1a"
+
+
+def test_an_existing_subnets_zone_must_have_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    offering(monkeypatch, b={"c7i.large"})
+    with pytest.raises(pulumi.RunError, match=r"us-east-2b lacks cpu \(c7i\.large\)"):
+        aws.CLOUD.run(design(aws.EXISTING, "aws"))
 
 
 def test_the_head_knows_what_to_launch_and_the_output_says_the_same() -> None:
