@@ -22,9 +22,11 @@ from making import Still, design
 import provisioner
 from provisioner import clock
 from provisioner.launch import aws as launcher
+from provisioner.targets.aws.needs import LAUNCH, NEEDS, READS
+from provisioner.targets.aws.needs import made as foretold
 from provisioner.targets.aws.place import AwsPlace
 from tests.stacks import aws
-from tests.stacks.aws_needs import NEEDS, PREFIXES, READS, actions
+from tests.stacks.aws_needs import PREFIXES, actions
 from tests.stacks.aws_rules import made as really_made
 from tests.stacks.aws_rules import statements
 from tests.stacks.programs import Stack
@@ -203,6 +205,40 @@ def test_every_type_that_is_made_is_in_the_table() -> None:
         "aws:ec2/vpc:Vpc is not in the table",
         "aws:ec2/vpn:Vpn is not made",
     ]
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        "",
+        "network: {egress: gateway}\n",
+        "network: {access: tunnel}\n",
+        "network: {id: vpc-0a, subnet: subnet-0a}\n",
+        "network: {id: vpc-0a, subnet: subnet-0a, access: tunnel}\n",
+        "identity: theirs\nfilesystems: {/data: {type: bucket, id: theirs}, /m: {type: managed-nfs, id: fs-1}}\n",
+        "filesystems: {/m: {type: managed-nfs}, /scratch: {type: lustre, size: 1200GiB}, /data: {type: bucket}}\n",
+    ],
+)
+def test_preflight_knows_what_the_program_makes(more: str) -> None:
+    for kinds in ("c7i.large", "[hpc7a.96xlarge, c7i.large]"):
+        about = design(f"version: 1\nname: a\ngroups: {{cpu: {{instance: {kinds}, nodes: {{min: 1, max: 2}}}}}}\n{more}", "aws")
+        assert foretold(about) == {each.type for each in really_made(aws.CLOUD.run(about))}
+
+
+def test_preflight_asks_for_all_that_launching_calls() -> None:
+    with pytest.MonkeyPatch.context() as patch, pretended(patch), clock.use(Still()):
+        world, found = made(GATEWAY), set[tuple[str, str]]()
+
+        def record(model: Any, **more: Any) -> None:
+            found.add((model.service_model.service_name, model.name))
+
+        world.session.events.register("before-call", record)
+        try:
+            launcher.launch(["cpu-1"], world.template("cpu"), "on-demand", world.session)
+            launcher.end(["cpu-1"], world.template("cpu"), world.session)
+        finally:
+            world.session.events.unregister("before-call", record)
+    assert {action for service, operation in found for action in actions(service, operation)} == set(LAUNCH)
 
 
 def test_the_policies_allow_what_pulumis_provider_does() -> None:

@@ -10,7 +10,7 @@ from provisioner import clock
 from provisioner.design.model import Design
 from provisioner.findings import Finding
 from provisioner.launch import aws as launcher
-from provisioner.targets.aws import checks, faults, listing, reaping, session
+from provisioner.targets.aws import checks, faults, listing, reaping, session, zones
 from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 
 # Seconds for machines to end: most take half a minute, those with many GPUs or local disks several.
@@ -36,7 +36,8 @@ class AwsPlace:
         return checks.preflight(session, design, skip)
 
     def zones(self, session: Any, design: Design) -> tuple[Zone, ...]:
-        return ()
+        with _refusing("list its zones"):
+            return zones.zones(session.client("ec2"), design)
 
     def configuration(self, session: Any, design: Design) -> dict[str, str]:
         return {"aws:region": session.region_name}

@@ -1,14 +1,24 @@
-"""Quotas: vCPUs by family and market over the whole design, networks and addresses."""
+"""vCPUs by family and market: what the whole design needs, what is in use, and where its groups find room.
+
+A group has a choice: each of its types, on each of its markets, counts for a quota. Its fixed nodes fit where one of these has
+room beside all that the others take; which one that is, is said where it is not the first.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
-from provisioner.design.model import Design, Node
-from provisioner.findings import Finding, error, warning
+from provisioner.design import offered
+from provisioner.design.attempts import order
+from provisioner.design.model import Design, Group
+from provisioner.findings import Finding, error, info, warning
+from provisioner.targets.aws.limits import applied, increase
 from provisioner.targets.aws.listing import pages
+from provisioner.targets.aws.types import described
 
 # Family of an instance type → quota codes, (on-demand, spot): "Amazon EC2 endpoints and quotas". hpc has no spot.
 # The longest beginning that fits is taken: hpc before h.
@@ -25,14 +35,6 @@ _CODES: dict[str, tuple[str, str | None]] = {
     "dl": ("L-6E869C2A", "L-85EED4F7"),
     "u": ("L-43DA4232", None),
 }
-# "Amazon VPC quotas" and "Elastic IP addresses".
-_VPCS, _ADDRESSES = "L-F678F1CE", "L-0263D0A3"
-
-
-def machines(design: Design) -> tuple[Node, ...]:
-    """One of each kind that the design has."""
-    kinds = [node for group in design.groups for node in (group.alternatives or (group.node,))]
-    return (design.head, *([design.login.node] if design.login else []), *kinds)
 
 
 def code(instance: str, market: str) -> str | None:
@@ -45,61 +47,176 @@ def code(instance: str, market: str) -> str | None:
     return None
 
 
+@dataclass(frozen=True)
+class Quota:
+    """A quota as it is applied to the account, in vCPUs. `used` is what runs already."""
+
+    code: str
+    name: str
+    limit: float
+    used: int
+
+    @property
+    def left(self) -> float:
+        return self.limit - self.used
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A type on a market, and the vCPUs of a group's fixed nodes and of all."""
+
+    instance: str
+    market: str
+    quota: str
+    least: int
+    most: int
+
+
 def vcpus(asked: Any, design: Design) -> Iterator[Finding]:
     """What is always there must fit; with all elastic nodes it should."""
-    sizes = {
-        each["InstanceType"]: each["VCpuInfo"]["DefaultVCpus"]
-        for each in pages(
-            asked["ec2"], "describe_instance_types", "InstanceTypes", InstanceTypes=sorted({n.instance for n in machines(design)})
-        )
-    }
-    for quota, (least, most) in sorted(_sums(design, sizes).items()):
-        told = asked["service-quotas"].get_service_quota(ServiceCode="ec2", QuotaCode=quota)["Quota"]
-        limit = told["Value"]
-        fix = f"aws service-quotas request-service-quota-increase --service-code ec2 --quota-code {quota} --desired-value {most}"
-        said = f"the quota {told['QuotaName']} is {limit:g} vCPUs in {design.region}"
-        if least > limit:
-            yield error("quota", f"{said}, the design's fixed machines have {least}", fix)
-        elif most > limit:
-            yield warning("quota", f"{said}, the design has {most} with all elastic nodes", fix)
+    running = _running(asked["ec2"])
+    told = described(asked["ec2"], frozenset({*offered.wanted(design), *(kind for kind, _ in running)}))
+    sizes = {kind: int(each["VCpuInfo"]["DefaultVCpus"]) for kind, each in told.items()}
+    groups = {group.name: _choices(design, group, sizes) for group in design.groups}
+    groups = {name: choices for name, choices in groups.items() if choices}
+    fixed = _fixed(design, sizes)
+    codes = sorted({*fixed, *(each.quota for choices in groups.values() for each in choices)})
+    quotas = _quotas(asked, codes, _used(running, sizes))
+    beside = {code: quota.left - fixed.get(code, 0) for code, quota in quotas.items()}
+    names, choices = tuple(groups), tuple(groups.values())
+    enough = all(beside[code] >= 0 for code in fixed)
+    placed = fit([[(each.quota, each.least) for each in some] for some in choices], beside) if enough else None
+    if placed is None:
+        yield from _short(design, quotas, fixed, [some[0] for some in choices], "least")
+        yield from _room_elsewhere(names, choices, quotas, beside)
+        return
+    yield from _not_the_first(design, quotas, dict(zip(names, zip(choices, placed, strict=True), strict=True)))
+    if fit([[(each.quota, each.most) for each in some] for some in choices], beside) is None:
+        yield from _short(design, quotas, fixed, [some[i] for some, i in zip(choices, placed, strict=True)], "most")
 
 
-def _sums(design: Design, sizes: dict[str, int]) -> dict[str, tuple[int, int]]:
-    """Quota → (vCPUs that are always there, vCPUs at most). A group counts as what is tried first."""
-    wanted = [(design.head.instance, "on-demand", 1, 1)]
-    if design.login is not None:
-        wanted.append((design.login.node.instance, "on-demand", design.login.nodes, design.login.nodes))
-    for group in design.groups:
-        first = (group.alternatives or (group.node,))[0].instance
-        market = "on-demand" if group.spot == "never" else "spot"
-        wanted.append((first, market, group.min, group.max))
-    sums: dict[str, tuple[int, int]] = {}
-    for instance, market, least, most in wanted:
-        quota = code(instance, market)
-        if quota is not None:
-            before = sums.get(quota, (0, 0))
-            size = sizes.get(instance, 0)
-            sums[quota] = (before[0] + least * size, before[1] + most * size)
-    return sums
-
-
-def addresses(asked: Any, design: Design) -> Iterator[Finding]:
-    """Networks and Elastic IPs: five of each in a region, where nobody has asked for more. A head in a network of its own
-    has an address of EC2's, which does not count.
+def fit(groups: Sequence[Sequence[tuple[str, int]]], room: Mapping[str, float]) -> tuple[int, ...] | None:
+    """For each group the number of its choice (quota, vCPUs) so that all have room together, earlier ones first; None where
+    there is no such way. What is taken of a quota by the same sum is looked at once.
     """
-    ec2, own = asked["ec2"], design.network.id is None
-    if own:
-        there = len(list(pages(ec2, "describe_vpcs", "Vpcs")))
-        yield from _room(asked, design, "vpc", _VPCS, there, 1, "use an existing one: network: {id: vpc-…, subnet: subnet-…}")
-    public = design.network.access == "public"
-    needed = int(public) if not own else int(design.network.egress == "gateway" or not public)
-    if needed:
-        there = len(ec2.describe_addresses()["Addresses"])
-        yield from _room(asked, design, "ec2", _ADDRESSES, there, needed, "aws ec2 release-address what nobody uses")
+    seen: set[tuple[int, tuple[tuple[str, float], ...]]] = set()
+
+    def place(number: int, left: Mapping[str, float]) -> tuple[int, ...] | None:
+        if number == len(groups):
+            return ()
+        state = (number, tuple(sorted(left.items())))
+        if state in seen:
+            return None
+        seen.add(state)
+        for i, (quota, needed) in enumerate(groups[number]):
+            # Who needs none asks nothing of a quota that is used up.
+            if not needed or needed <= left[quota]:
+                rest = place(number + 1, {**left, quota: left[quota] - needed})
+                if rest is not None:
+                    return (i, *rest)
+        return None
+
+    return place(0, room)
 
 
-def _room(asked: Any, design: Design, service: str, quota: str, there: int, needed: int, fix: str) -> Iterator[Finding]:
-    told = asked["service-quotas"].get_service_quota(ServiceCode=service, QuotaCode=quota)["Quota"]
-    if there + needed > told["Value"]:
-        said = f"{there} of {told['Value']:g} are there in {design.region}, and {needed} more is needed"
-        yield error("quota", f"the quota {told['QuotaName']}: {said}", fix)
+def _running(ec2: Any) -> list[tuple[str, str]]:
+    """(type, market) of each machine that counts: pending or running; neither on a dedicated host nor of a capacity block,
+    which have quotas of their own (EC2 User Guide, "Amazon EC2 service quotas")."""
+    filters = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
+    return [
+        (each["InstanceType"], each.get("InstanceLifecycle", "on-demand"))
+        for reservation in pages(ec2, "describe_instances", "Reservations", Filters=filters)
+        for each in reservation["Instances"]
+        if each.get("InstanceLifecycle", "spot") == "spot" and each.get("Placement", {}).get("Tenancy") != "host"
+    ]
+
+
+def _used(running: Sequence[tuple[str, str]], sizes: Mapping[str, int]) -> dict[str, int]:
+    used: dict[str, int] = {}
+    for kind, market in running:
+        quota = code(kind, market)
+        if quota is not None:
+            used[quota] = used.get(quota, 0) + sizes.get(kind, 0)
+    return used
+
+
+def _quotas(asked: Any, codes: Sequence[str], used: Mapping[str, int]) -> dict[str, Quota]:
+    def one(code: str) -> Quota:
+        told = applied(asked, "ec2", code)
+        return Quota(code, told["QuotaName"], told["Value"], used.get(code, 0))
+
+    if not codes:
+        return {}
+    with ThreadPoolExecutor(len(codes)) as pool:
+        return dict(zip(codes, pool.map(one, codes), strict=True))
+
+
+def _fixed(design: Design, sizes: Mapping[str, int]) -> dict[str, int]:
+    """Of the machines that have no choice, all on demand."""
+    needed: dict[str, int] = {}
+    for node, number in zip(offered.always(design), (1, design.login.nodes if design.login else 0), strict=False):
+        quota = code(node.instance, "on-demand")
+        if quota is not None:
+            needed[quota] = needed.get(quota, 0) + number * sizes.get(node.instance, 0)
+    return needed
+
+
+def _choices(design: Design, group: Group, sizes: Mapping[str, int]) -> list[Choice]:
+    """In the order in which they are tried; a type whose quota nobody knows makes no choice."""
+    found = [(market, node.instance, code(node.instance, market)) for market, node in order(group, design.target)]
+    return [
+        Choice(kind, market, quota, group.min * sizes.get(kind, 0), group.max * sizes.get(kind, 0))
+        for market, kind, quota in found
+        if quota is not None
+    ]
+
+
+def _short(
+    design: Design, quotas: Mapping[str, Quota], fixed: Mapping[str, int], taken: Sequence[Choice], end: str
+) -> Iterator[Finding]:
+    """Each quota that what is taken does not fit into. `end` is "least" or "most"."""
+    needed = dict(fixed)
+    for choice in taken:
+        needed[choice.quota] = needed.get(choice.quota, 0) + getattr(choice, end)
+    for key in sorted(needed):
+        quota, total = quotas[key], needed[key]
+        if total and total > quota.left:
+            said = f"{_told(quota)} in {design.region}, {quota.used} in use"
+            fix = increase(design, "ec2", key, quota.used + total)
+            if end == "least":
+                yield error("quota", f"{said}, the design's fixed machines need {total}", fix)
+            else:
+                yield warning("quota", f"{said}, the design needs {total} with all elastic nodes", fix)
+
+
+def _told(quota: Quota) -> str:
+    return f"the quota {quota.name} is {quota.limit:g} vCPUs"
+
+
+def _not_the_first(
+    design: Design, quotas: Mapping[str, Quota], groups: Mapping[str, tuple[Sequence[Choice], int]]
+) -> Iterator[Finding]:
+    """Groups whose fixed nodes fit, but not as what is tried first: at a quota nothing else is tried."""
+    for name, (choices, number) in groups.items():
+        first, found = choices[0], choices[number]
+        if number and first.least:
+            lacks = f"{_told(quotas[first.quota])}, {quotas[first.quota].used} in use"
+            said = f"{name}: its fixed nodes fit as {found.instance}, {found.market} ({quotas[found.quota].name})"
+            raised = increase(design, "ec2", first.quota, quotas[first.quota].used + first.least)
+            instead = f"name {found.instance} first" if found.market == first.market else "spot: never"
+            but = f"and not as {first.instance}, {first.market}, which is tried first: {lacks}, {first.least} needed"
+            yield warning("quota", f"{said}, {but}", f"{raised}; or {instead}")
+
+
+def _room_elsewhere(
+    names: Sequence[str], groups: Sequence[Sequence[Choice]], quotas: Mapping[str, Quota], beside: Mapping[str, float]
+) -> Iterator[Finding]:
+    """What else a group could have been, where nothing fits: how much of it is left."""
+    for name, choices in zip(names, groups, strict=True):
+        others = {each.quota: each for each in reversed(choices[1:]) if each.quota != choices[0].quota}
+        if others and choices[0].least:
+            left = [
+                f"{quotas[key].name} has {max(0, beside[key]):g} vCPUs left, {each.least} are needed ({each.instance})"
+                for key, each in sorted(others.items())
+            ]
+            yield info("quota", f"{name}: {'; '.join(left)}")
