@@ -130,6 +130,12 @@ def test_what_is_wrong_is_found(more: str, instead: dict[str, Any], level: str, 
     assert all(each.fix for each in hits if each.level.value != "info")
 
 
+def test_a_subnet_of_another_zone_than_the_designs_is_found() -> None:
+    about = design(PLAIN + THEIRS, "aws").model_copy(update={"zone": "us-east-2a"})
+    (one,) = [each for each in checks.preflight(Account(), about) if each.level.value == "error"]
+    assert (one.check, one.message) == ("network", "subnet-1 is in us-east-2b, the design in us-east-2a")
+
+
 @pytest.mark.parametrize(
     ("more", "needed"),
     [

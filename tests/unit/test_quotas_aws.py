@@ -6,7 +6,7 @@ import itertools
 from typing import Any
 
 import pytest
-from aws_account import PLAIN, SIZES, Account, limits, running
+from aws_account import PLAIN, SIZES, Account, described, limits, running
 from aws_world import denied
 from hypothesis import given
 from hypothesis import strategies as st
@@ -116,9 +116,23 @@ def test_groups_make_room_for_each_other() -> None:
 
 
 def test_an_elastic_group_is_not_kept_out_by_a_quota_that_is_used_up() -> None:
+    """It is warned of: what is tried first is not to be had, and at a quota nothing else is tried."""
     text = GROUPS.format("c7i.48xlarge", "{min: 0, max: 1}", "prefer")
     busy = running(("c7i.48xlarge", "spot"))
-    assert found(text, get_service_quota=limits(**{SPOT: 100}), describe_instances=busy) == []
+    (one,) = found(text, get_service_quota=limits(**{SPOT: 100}), describe_instances=busy)
+    assert (one.level.value, one.fix.endswith("--quota-code L-34B43A08 --desired-value 384")) == ("warning", True)
+    fixed = GROUPS.format("c7i.48xlarge", 1, "never")
+    assert found(fixed, get_service_quota=limits(**{SPOT: 100}), describe_instances=busy) == []
+
+
+def test_a_type_that_the_region_has_not_is_no_way_round_a_quota() -> None:
+    def without_hpc(Filters: Any) -> Any:  # noqa: N803 - the API's names
+        told = described()(Filters)
+        return {"InstanceTypes": [each for each in told["InstanceTypes"] if not each["InstanceType"].startswith("hpc")]}
+
+    text = GROUPS.format("[hpc7a.96xlarge, c7i.48xlarge]", 1, "never")
+    (one,) = found(text, get_service_quota=limits(**{STANDARD: 100}), describe_instance_types=without_hpc)
+    assert one.level.value == "error"
 
 
 @given(

@@ -8,6 +8,8 @@ from typing import Any
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, info, warning
 
+_SUBNETS = "aws ec2 describe-subnets --region {} --filters Name=vpc-id,Values={}"
+
 
 def costs(asked: Any, design: Design) -> Iterator[Finding]:
     """What is billed, or stays. No question to AWS."""
@@ -42,14 +44,17 @@ def room(asked: Any, design: Design) -> Iterator[Finding]:
         return
     subnet = the_subnet(asked["ec2"], design)
     if subnet is None:
-        see = f"aws ec2 describe-subnets --region {design.region} --filters Name=vpc-id,Values={given.id}"
-        yield error("network", f"{given.subnet} is not a subnet of {given.id} in {design.region}", see)
+        said = f"{given.subnet} is not a subnet of {given.id} in {design.region}"
+        yield error("network", said, _SUBNETS.format(design.region, given.id))
         return
+    if design.zone not in (None, subnet["AvailabilityZone"]):
+        said = f"{given.subnet} is in {subnet['AvailabilityZone']}, the design in {design.zone}"
+        yield error("network", said, f"a subnet in {design.zone}: {_SUBNETS.format(design.region, given.id)}")
     free = subnet["AvailableIpAddressCount"]
     others = 1 + (design.login.nodes if design.login else 0)
     others += sum(fs.type == "managed-nfs" and fs.id is None for fs in design.filesystems)
     least, most = (others + sum(getattr(group, end) for group in design.groups) for end in ("min", "max"))
-    fix = f"another subnet: aws ec2 describe-subnets --region {design.region} --filters Name=vpc-id,Values={given.id}"
+    fix = f"another subnet: {_SUBNETS.format(design.region, given.id)}"
     said = f"{given.subnet} has {free} free addresses"
     if least > free:
         yield error("network", f"{said}, the design's fixed machines need {least}", fix)

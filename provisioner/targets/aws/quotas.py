@@ -91,8 +91,7 @@ def vcpus(asked: Any, design: Design) -> Iterator[Finding]:
         yield from _room_elsewhere(names, choices, quotas, beside)
         return
     yield from _not_the_first(design, quotas, dict(zip(names, zip(choices, placed, strict=True), strict=True)))
-    if fit([[(each.quota, each.most) for each in some] for some in choices], beside) is None:
-        yield from _short(design, quotas, fixed, [some[i] for some, i in zip(choices, placed, strict=True)], "most")
+    yield from _short(design, quotas, fixed, [some[i] for some, i in zip(choices, placed, strict=True)], "most")
 
 
 def fit(groups: Sequence[Sequence[tuple[str, int]]], room: Mapping[str, float]) -> tuple[int, ...] | None:
@@ -162,12 +161,12 @@ def _fixed(design: Design, sizes: Mapping[str, int]) -> dict[str, int]:
 
 
 def _choices(design: Design, group: Group, sizes: Mapping[str, int]) -> list[Choice]:
-    """In the order in which they are tried; a type whose quota nobody knows makes no choice."""
+    """In the order in which they are tried; a type that the region has not, or whose quota nobody knows, makes no choice."""
     found = [(market, node.instance, code(node.instance, market)) for market, node in order(group, design.target)]
     return [
-        Choice(kind, market, quota, group.min * sizes.get(kind, 0), group.max * sizes.get(kind, 0))
+        Choice(kind, market, quota, group.min * sizes[kind], group.max * sizes[kind])
         for market, kind, quota in found
-        if quota is not None
+        if quota is not None and kind in sizes
     ]
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, warning
 from provisioner.spec.results import Where, parse
+from provisioner.targets.aws.simulation import Question, denied
 
 # S3 API reference, "HeadBucket": it answers with a status and no words.
 _SAID = {"404": "there is no such bucket", "403": "it is somebody else's, or you may not look at it"}
@@ -43,14 +44,10 @@ def _denied(iam: Any, profile: str, where: Where) -> Iterator[Finding]:
     except ClientError as problem:
         if problem.response["Error"]["Code"] != "NoSuchEntity":
             raise
-        # That is said already (checks.identity).
+        # That is said already (identity.py).
         return
     for role in roles:
-        told = iam.simulate_principal_policy(
-            PolicySourceArn=role["Arn"],
-            ActionNames=["s3:PutObject"],
-            ResourceArns=[f"arn:aws:s3:::{where.bucket}/{where.prefix}/receipt.json"],
-        )["EvaluationResults"]
-        if any(each["EvalDecision"] != "allowed" for each in told):
+        put = Question(f"arn:aws:s3:::{where.bucket}/{where.prefix}/receipt.json", ("s3:PutObject",))
+        if denied(iam, role["Arn"], [put]):
             fix = f"allow {role['Arn']} to s3:PutObject on arn:aws:s3:::{where.bucket}/*"
             yield warning("results", f"{where}: the head's role {role['RoleName']} may not write there by its own policies", fix)
