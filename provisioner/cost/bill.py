@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -56,6 +56,11 @@ class Nodes:
     def dearest(self) -> Option:
         """What is an upper bound whichever is to be had; one without a price before all."""
         return max(self.options, key=lambda option: math.inf if option.usd is None else option.usd)
+
+    def on(self, market: str) -> Nodes:
+        """By that market alone, where it is one of its ways."""
+        kept = tuple(option for option in self.options if option.market == market)
+        return replace(self, options=kept or self.options)
 
     def option(self, instance: str, market: str) -> Option:
         """What was got; the dearest where nobody knows."""
@@ -110,7 +115,13 @@ class Bill:
         return self._charge(seconds, [nodes.least for nodes in self.nodes])
 
     def most(self, seconds: float) -> float | None:
-        """USD for so long with all nodes, and the outputs; None where a price is not known."""
+        """USD for so long with all nodes, and the outputs; None where a price is not known.
+
+        No run of that length comes to more, however often its nodes come and go, as long as no name is given to a new
+        machine within an item's `minimum` (60 s): what is billed of a short life is then no more than the time until the next
+        one. Slurm gives a name to a new machine after SuspendTimeout (120 s on a cloud) at the soonest; a client makes a fixed
+        node anew when slurmctld has missed it for SlurmdTimeout (60 s).
+        """
         if self.hourly_max is None:
             return None
         return self._charge(seconds, [nodes.most for nodes in self.nodes]) + sum(t.usd * t.most for t in self.traffic)
@@ -120,6 +131,10 @@ class Bill:
             count * item.charge(seconds) for group, count in zip(self.nodes, counts, strict=True) for item in group.dearest.items
         )
         return sum(item.charge(seconds) for item in self.fixed) + nodes
+
+    def on(self, market: str) -> Bill:
+        """With nodes of that market wherever they may be."""
+        return replace(self, nodes=tuple(nodes.on(market) for nodes in self.nodes))
 
     def group(self, name: str) -> Nodes | None:
         """The group of that name."""

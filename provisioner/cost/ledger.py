@@ -44,17 +44,22 @@ class Ledger:
     looked: float | None = None
 
     def begin(self, key: str, items: Sequence[Item], at: float) -> None:
-        """It is there from now on; where it was already, it is a new one in its place."""
+        """It is there from now on; where it was already, it is a new one in its place, and begins when that one ended."""
         self.end(at, key)
-        self.stretches.append(Stretch(key, tuple(items), at))
+        self.stretches.append(Stretch(key, tuple(items), max([at, *self._ends(key)])))
 
     def was(self, key: str, items: Sequence[Item], began: float, ended: float) -> None:
         """It was there from one to the other, as is learnt afterwards; of a life that is known only the beginning is mended."""
         for stretch in self.stretches:
             if stretch.key == key and stretch.began <= ended and (stretch.ended is None or began <= stretch.ended):
-                stretch.began = min(stretch.began, began)
+                # Not into the life before: two machines never have one name.
+                before = [end for end in self._ends(key) if end <= stretch.began]
+                stretch.began = min(stretch.began, max([began, *before]))
                 return
         self.stretches.append(Stretch(key, tuple(items), began, ended))
+
+    def _ends(self, key: str) -> list[float]:
+        return [stretch.ended for stretch in self.stretches if stretch.key == key and stretch.ended is not None]
 
     def end(self, at: float, *keys: str) -> None:
         """These are gone; all of them where none is named."""

@@ -1,9 +1,11 @@
 """Design → Bill: everything that its cloud bills for. What each stack makes (stacks/CLOUD) decides what is in it.
 
 Not in it, because nobody knows them beforehand: bytes through a NAT gateway, EFS's throughput, requests to buckets,
-transactions of Azure's Standard SSDs; and Google's Tier_1 networking, whose price was not found. The others' prices are said
-where there are any. What is taken by id is billed to whoever
-made it. A filesystem without a size of its own (EFS, buckets) counts as full as the file says.
+transactions of Azure's Standard SSDs; and Google's Tier_1 networking, whose price was not found. `uncounted` names those that
+a design has; the prices of traffic are in the bill, with nothing counted on. What is taken by id is billed to whoever made it:
+network, filesystems, Bastion of an existing network. A filesystem without a size of its own (EFS, buckets) counts as full as
+the file says, a disk from an image of the user's own as large as those with drivers. Free of charge are boot diagnostics
+within their first gigabytes, tunnels through Identity-Aware Proxy, gateways to S3, roles, placement groups.
 """
 
 from __future__ import annotations
@@ -38,6 +40,19 @@ def bill(design: Design) -> Bill:
     )
 
 
+def uncounted(design: Design) -> tuple[str, ...]:
+    """What is billed beside the bill, in words."""
+    if design.target != design.cloud:
+        return ()
+    said = [f"{traffic.name} ({traffic.usd:g} USD a GiB)" for traffic in _traffic(design) if not traffic.most]
+    if any(fs.type == "bucket" for fs in design.filesystems):
+        said.append("requests to buckets")
+    if design.target == "azure":
+        said.append("transactions of nodes' disks")
+    fast = [g.name for g in design.groups if g.fabric == "auto" and any(n.fabric == "tier1" for n in g.alternatives)]
+    return (*said, *([f"Tier_1 networking of {', '.join(fast)}, whose price was not found"] if fast else []))
+
+
 def rates(design: Design) -> dict[str, object]:
     """For whoever counts on the head: USD an hour of what is always there but nodes, and a node-hour of each group.
 
@@ -67,7 +82,8 @@ def _machines(design: Design) -> Iterator[Item]:
         yield _thing(design, "public address", "address")
     if design.login:
         count = design.login.nodes
-        kind, size, _ = _DISKS[cloud]
+        kind, plain, large = _DISKS[cloud]
+        size = large if _unknown_image(design) else plain
         yield replace(_machine(design, "login", design.login.node), count=count)
         yield replace(_disk(design, "login disk", kind or gcp_disk.kind(design.login.node), size), count=count)
         # AWS's are behind the head; Google's need an address where there is no gateway.
@@ -125,23 +141,42 @@ def _nodes(design: Design, group: Group) -> Nodes:
 def _extras(design: Design, group: Group, node: Node) -> Iterator[Item]:
     """What comes and goes with a node."""
     kind, plain, large = _DISKS[design.target]
-    drivers = bool(node.gpus) or (group.fabric == "auto" and node.fabric not in ("", "tier1")) or group.image is not None
+    drivers = bool(node.gpus) or (group.fabric == "auto" and node.fabric not in ("", "tier1"))
+    drivers = drivers or group.image is not None or _unknown_image(design)
     yield _disk(design, f"{group.name} disk", kind or gcp_disk.kind(node), large if drivers else plain)
     if design.target == "gcp" and _gateway(design):
         yield _thing(design, f"{group.name} NAT", "nat-gateway", "Cloud NAT, for each machine")
 
 
+def _unknown_image(design: Design) -> bool:
+    """Whether machines have a disk of their image's size, which is the user's own. Google's have the size that we say."""
+    return design.image is not None and design.target != "gcp"
+
+
 def _machine(design: Design, name: str, node: Node, market: str = "on-demand") -> Item:
-    """A spot machine never costs more than one on demand, which stands for it where its price is not known."""
+    """A spot machine never costs more than one on demand, which stands for it where its price is not known.
+
+    All three end a spot price there: "Spot Instances" (the default maximum price is the on-demand one), "Spot VMs pricing",
+    "Azure Spot Virtual Machines" (a maximum price of -1).
+    """
     found, guessed = price(design.target, design.region, "machine"), market == "spot" and node.spot_price is None
-    usd = node.spot_price if market == "spot" and not guessed else node.price
+    usd = node.price
+    if market == "spot" and node.spot_price is not None:
+        usd = node.spot_price if node.price is None else min(node.spot_price, node.price)
     basis = "estimate" if guessed else "catalogue"
     return Item(name, f"{node.instance}, {market}", usd, 1, found.minimum, found.step, basis)
 
 
 def _head_disk(design: Design) -> tuple[str, int]:
     size = gib(design.head_storage)
+    if design.target == "aws" and _unknown_image(design):
+        # EC2 makes no disk smaller than its image.
+        size = max(size, _DISKS["aws"][2])
     return {"aws": "gp3", "azure": "premium-ssd"}.get(design.target) or gcp_disk.kind(design.head), size
+
+
+def _gcp_disk(node: Node) -> str:
+    return "hyperdisk-balanced" if node.instance.startswith(_HYPERDISK) else "pd-balanced"
 
 
 def _disk(design: Design, name: str, kind: str, size: int) -> Item:

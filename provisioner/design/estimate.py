@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 
 from provisioner.cost.bill import Bill
-from provisioner.design.bill import bill
-from provisioner.design.model import Design, Estimate, Group, Job
+from provisioner.design.bill import bill, uncounted
+from provisioner.design.model import Design, Estimate, Market
+from provisioner.design.schedule import assumed, schedule
 from provisioner.design.timeline import timeline
 from provisioner.findings import Finding, error, warning
 from provisioner.units import show_duration
@@ -22,12 +22,16 @@ _USEFUL = 900
 
 def ending(design: Design) -> int:
     """Seconds that are kept for bringing the outputs back and ending everything."""
-    return design.ttl - design.working_life + _ENDING.get(design.target, _ENDING_A_CLOUD)
+    return design.ttl - design.working_life + _ending_seconds(design)
 
 
 def longest(design: Design) -> int:
     """Seconds for which something of it may be billed: its life, and its end where that begins with the expiry."""
-    return design.ttl + _ENDING.get(design.target, _ENDING_A_CLOUD)
+    return design.ttl + _ending_seconds(design)
+
+
+def _ending_seconds(design: Design) -> int:
+    return _ENDING.get(design.target, _ENDING_A_CLOUD)
 
 
 def estimated(design: Design) -> Estimate:
@@ -35,19 +39,52 @@ def estimated(design: Design) -> Estimate:
     known = bill(design)
     if known.free:
         return NOTHING
-    basis = "everything that is billed, from the bundled prices; the outputs are a guess"
-    if design.rehearsed is not None:
-        basis = f"a rehearsal: {design.rehearsed:g} USD a machine and hour"
-    if known.hourly is None or known.hourly_max is None:
-        return Estimate(hourly=None, hourly_max=None, total_max=None, expected=None, basis=basis)
+    whole, taken = _market(design, "", known), assumed(design)
     return Estimate(
-        hourly=round(known.hourly, 4),
-        hourly_max=round(known.hourly_max, 4),
-        # Up, since nothing may be above it.
-        total_max=_cents_up(known.most(longest(design)) or 0.0),
-        expected=_expected(design, known),
-        basis=basis,
+        hourly=whole.hourly,
+        hourly_max=whole.hourly_max,
+        total_max=whole.total_max,
+        # With assumptions it is in `markets` alone.
+        expected=None if taken else whole.expected,
+        basis=_basis(design, known),
+        markets=_markets(design, known),
+        assumed=taken if design.jobs else {},
+        uncounted=uncounted(design),
     )
+
+
+def _basis(design: Design, known: Bill) -> str:
+    if design.rehearsed is not None:
+        return f"a rehearsal: {design.rehearsed:g} USD a machine and hour"
+    options = [option for nodes in known.nodes for option in nodes.options if option.market == "spot"]
+    unknown = dict.fromkeys(option.instance for option in options if option.items[0].basis == "estimate")
+    said = f"; no spot price is known of {', '.join(unknown)}, on demand's stands for it" if unknown else ""
+    return f"everything that is billed, from the bundled prices; the outputs are a guess{said}"
+
+
+def _markets(design: Design, known: Bill) -> tuple[Market, ...]:
+    """With spot machines first; one where the file leaves no choice, or none of its types has one."""
+    spot, on_demand = known.on("spot"), known.on("on-demand")
+    if spot != on_demand:
+        return _market(design, "spot", spot), _market(design, "on-demand", on_demand)
+    some = any(option.market == "spot" for nodes in spot.nodes for option in nodes.options)
+    return (_market(design, "spot" if some else "on-demand", spot),)
+
+
+def _market(design: Design, name: str, known: Bill) -> Market:
+    most = known.most(longest(design))
+    return Market(
+        market=name,
+        hourly=_rounded(known.hourly),
+        hourly_max=_rounded(known.hourly_max),
+        expected=_expected(design, known),
+        # Up, since nothing may be above it.
+        total_max=None if most is None else _cents_up(most),
+    )
+
+
+def _rounded(usd: float | None) -> float | None:
+    return None if usd is None else round(usd, 4)
 
 
 def _cents_up(usd: float) -> float:
@@ -55,83 +92,16 @@ def _cents_up(usd: float) -> float:
 
 
 def _expected(design: Design, known: Bill) -> float | None:
-    """Every job takes the whole time that it may, the jobs as side by side as their needs and nodes allow."""
-    times = {job.name: _seconds(job) for job in design.jobs}
-    if not times or None in times.values():
+    """With the types that are tried first, for as long as the jobs take; None where there are none, or no price is known."""
+    planned, first = schedule(design), [nodes.options[0].usd for nodes in known.nodes]
+    if planned is None or None in first or known.hourly is None:
         return None
     begun = timeline(design)
-    working = min(_span(design, {name: seconds or 0 for name, seconds in times.items()}), design.working_life)
-    life = min(working + (begun.seconds if begun else 0.0) + _ENDING.get(design.target, _ENDING_A_CLOUD), longest(design))
+    life = min(planned.span + (begun.seconds if begun else 0.0) + _ending_seconds(design), longest(design))
     usd = sum(item.charge(life) for item in known.fixed) + sum(t.usd * t.expected for t in known.traffic)
-    for group in design.groups:
-        nodes = known.group(group.name)
-        if nodes is not None:
-            extra = min(_extra(design, group, working), (group.max - group.min) * life)
-            usd += (nodes.options[0].usd or 0.0) * (group.min * life + extra) / 3600
+    for group, each in zip(design.groups, first, strict=True):
+        usd += (each or 0.0) * (group.min * life + planned.elastic(group, life)) / 3600
     return min(_cents_up(usd), _cents_up(known.most(longest(design)) or 0.0))
-
-
-def _span(design: Design, times: dict[str, int]) -> float:
-    """Seconds from the first job's start to the last one's end: the longest chain of needs, or a group's work on all its
-    nodes, whichever is more."""
-    ends: dict[str, float] = {}
-    for job in design.jobs:
-        start = max((ends[need] for need in job.needs), default=0.0)
-        ends[job.name] = start + _waves(job, design.group(job.group)) * times[job.name]
-    return max([*ends.values(), *(_work(design, group) / group.max for group in design.groups)])
-
-
-def _waves(job: Job, group: Group) -> int:
-    tasks, limit = _tasks(job)
-    side_by_side = max(1, min(limit, group.max // _width(job, group)))
-    return -(-tasks // side_by_side)
-
-
-def _work(design: Design, group: Group) -> float:
-    """Node-seconds."""
-    jobs = [job for job in design.jobs if job.group == group.name]
-    return sum((_seconds(job) or 0) * _tasks(job)[0] * _width(job, group) for job in jobs)
-
-
-def _extra(design: Design, group: Group, working: float) -> float:
-    """Node-seconds of the nodes that come and go, with the time that they idle before they go."""
-    widest = max((_width(job, group) for job in design.jobs if job.group == group.name), default=0)
-    more = max(0, widest - group.min)
-    return max(0.0, _work(design, group) - group.min * working) + more * design.idle
-
-
-def _width(job: Job, group: Group) -> int:
-    """Nodes of a job, or of one task of an array; a script's own lines are not read."""
-    if nodes := _option(job, "nodes"):
-        return min(int(nodes), group.max)
-    cpus = int(_option(job, "ntasks") or 1) * int(_option(job, "cpus-per-task") or 1)
-    return min(-(-cpus // group.node.cpus), group.max)
-
-
-def _seconds(job: Job) -> int | None:
-    """Its time limit: sbatch's --time, in minutes."""
-    minutes = _option(job, "time")
-    return int(minutes) * 60 if minutes else None
-
-
-def _tasks(job: Job) -> tuple[int, int]:
-    """(tasks, how many at once) of an array as sbatch has it: 0-99:2%4."""
-    indexes, _, limit = (_option(job, "array") or "0").partition("%")
-    count = sum(_indexes(part) for part in indexes.split(","))
-    return count, int(limit) if limit else count
-
-
-def _indexes(part: str) -> int:
-    match = re.fullmatch(r"(\d+)-(\d+)(?::(\d+))?", part)
-    if match is None:
-        return 1
-    first, last, step = int(match[1]), int(match[2]), int(match[3] or 1)
-    return max(1, (last - first) // max(1, step) + 1)
-
-
-def _option(job: Job, name: str) -> str:
-    begin = f"--{name}="
-    return next((option.removeprefix(begin) for option in job.options if option.startswith(begin)), "")
 
 
 def over_budget(design: Design) -> Iterator[Finding]:

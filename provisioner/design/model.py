@@ -139,11 +139,28 @@ class Software(Part):
     setup: str | None
 
 
+class Market(Part):
+    """What it costs in USD with machines of one market: `spot` wherever the file lets them be (what its price is at most is
+    another market's affair), `on-demand` wherever it need not be spot.
+
+    For each hour with the nodes that are always there, and with all; for the jobs' time on the types that are tried first; and
+    for its whole life with every node. None where a price is not known, `expected` also where there are no jobs.
+    """
+
+    market: str
+    hourly: float | None
+    hourly_max: float | None
+    expected: float | None
+    total_max: float | None
+
+
 class Estimate(Part):
-    """What it costs, in USD: for each hour with the nodes that are always there, with all, and at most for its life.
+    """What it costs, in USD: for each hour with the nodes that are always there, with all, and at most for its life, whichever
+    type and market is to be had.
 
     None where a price is not known. `expected` is what it costs when every job takes the time that it may; None where one
-    has no such time, too. `basis` says what is counted.
+    has no such time, too. `basis` says what is counted, `uncounted` what is billed beside it that nobody knows beforehand.
+    `markets` has the same by market, with an `expected` in which each job of `assumed` takes so many seconds.
     """
 
     hourly: float | None
@@ -151,6 +168,9 @@ class Estimate(Part):
     total_max: float | None
     expected: float | None = None
     basis: str
+    markets: tuple[Market, ...] = ()
+    assumed: dict[str, int] = {}
+    uncounted: tuple[str, ...] = ()
 
 
 def working_life(ttl: int) -> int:

@@ -3,39 +3,62 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 
 import click
 
 from provisioner.cost.bill import Bill, Item, Nodes
 from provisioner.cost.ledger import Line
-from provisioner.design.model import Design, Estimate
+from provisioner.design.model import Design, Estimate, Market
 from provisioner.report.rows import print_table
 from provisioner.units import show_duration
 
-# Prices that nobody found are marked so.
+# Prices that nobody found, and what rests on an assumption, are marked so.
 _GUESS = "~"
+# So many names are said.
+_NAMED = 4
 
 
-def print_bill(bill: Bill, estimate: Estimate, budget: float | None) -> None:
-    """What is billed, and what that makes."""
-    if bill.free:
+def print_costs(estimate: Estimate, budget: float | None, ttl: int) -> None:
+    """What that makes: a line for each market, then what it rests on; six lines at most. `ttl` in seconds."""
+    if not estimate.markets:
         click.echo(f"cost: nothing ({estimate.basis})")
+        return
+    columns = ["cost in USD", "an hour", "expected", f"at most, in {show_duration(ttl)}"]
+    print_table([_market_row(market, assumed=bool(estimate.assumed)) for market in estimate.markets], columns)
+    if estimate.hourly is None:
+        click.echo("not known: a type has no price in the catalogue")
+    if estimate.assumed:
+        click.echo(f"{_GUESS} assumed: {_taken(estimate.assumed)}")
+    limit = f"ended before limits.cost, {budget:.2f} USD; " if budget is not None else ""
+    beside = f"; not counted: {', '.join(estimate.uncounted)}" if estimate.uncounted else ""
+    click.echo(f"{limit}counted: {estimate.basis}{beside}")
+
+
+def _market_row(market: Market, *, assumed: bool) -> list[str]:
+    low, high = market.hourly, market.hourly_max
+    hourly = "not known" if low is None or high is None else f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
+    expected = "" if market.expected is None else f"{market.expected:.2f}{_GUESS if assumed else ''}"
+    return [market.market, hourly, expected, "" if market.total_max is None else f"{market.total_max:.2f}"]
+
+
+def _taken(assumed: Mapping[str, int]) -> str:
+    """The time that was taken for jobs that have none, and the first of them."""
+    names = list(assumed)
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    each = show_duration(max(assumed.values()))
+    return f"{each} for each job, or task of an array, that says no time: {', '.join(names[:_NAMED])}{more}"
+
+
+def print_bill(bill: Bill) -> None:
+    """What is billed, line by line; nothing where nothing is."""
+    if bill.free:
         return
     print_table(
         [*(_item_row(item) for item in bill.fixed), *_node_rows(bill.nodes), *_traffic_rows(bill)],
         ["billed", "what", "how many", "USD each"],
     )
-    low, high = estimate.hourly, estimate.hourly_max
-    if low is None or high is None:
-        click.echo("cost: not known, a type has no price in the catalogue")
-        return
-    hourly = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
-    expected = f"about {estimate.expected:.2f} expected, " if estimate.expected is not None else ""
-    limit = f"; ended before limits.cost, {budget:.2f}" if budget is not None else ""
-    most = f"{estimate.total_max or 0:.2f} USD at most"
-    click.echo(f"cost: {hourly} USD an hour, {expected}{most}{limit} ({estimate.basis})")
 
 
 def _item_row(item: Item) -> list[str]:

@@ -13,7 +13,7 @@ from provisioner.design.bill import bill
 from provisioner.design.model import Design, Group, Node
 from provisioner.design.timeline import Timeline, timeline
 from provisioner.findings import Finding, errors
-from provisioner.report.costs import print_bill
+from provisioner.report.costs import print_bill, print_costs
 from provisioner.report.receipt import Choice
 from provisioner.report.rows import print_table
 from provisioner.targets.base import Zone
@@ -48,7 +48,9 @@ def print_plan(
             for job in design.jobs
         ]
         print_table(jobs, ["job", "group", "needs", "runs", "sbatch options"])
-    print_bill(bill(design), design.estimate, design.budget)
+    if items:
+        print_bill(bill(design))
+    print_costs(design.estimate, design.budget, design.ttl)
     for line in (*_no_room(design, choices, zones), _account(place, findings, asked=asked)):
         click.echo(line)
 
