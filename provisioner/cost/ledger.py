@@ -15,12 +15,13 @@ from provisioner.cost.bill import Item, Traffic
 
 @dataclass
 class Stretch:
-    """One life of one thing."""
+    """One life of one thing. `heard`: nobody saw its end, which is told by what it did; more may be heard of it."""
 
     key: str
     items: tuple[Item, ...]
     began: float
     ended: float | None = None
+    heard: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,14 +50,17 @@ class Ledger:
         self.stretches.append(Stretch(key, tuple(items), max([at, *self._ends(key)])))
 
     def was(self, key: str, items: Sequence[Item], began: float, ended: float) -> None:
-        """It was there from one to the other, as is learnt afterwards; of a life that is known only the beginning is mended."""
+        """It was there from one to the other, as is learnt afterwards; where a life's end was seen, only its beginning is mended."""
         for stretch in self.stretches:
             if stretch.key == key and stretch.began <= ended and (stretch.ended is None or began <= stretch.ended):
                 # Not into the life before: two machines never have one name.
                 before = [end for end in self._ends(key) if end <= stretch.began]
                 stretch.began = min(stretch.began, max([began, *before]))
+                if stretch.heard and stretch.ended is not None:
+                    after = [s.began for s in self.stretches if s.key == key and s.began >= stretch.ended and s is not stretch]
+                    stretch.ended = min([max(stretch.ended, ended), *after])
                 return
-        self.stretches.append(Stretch(key, tuple(items), began, ended))
+        self.stretches.append(Stretch(key, tuple(items), began, ended, heard=True))
 
     def _ends(self, key: str) -> list[float]:
         return [stretch.ended for stretch in self.stretches if stretch.key == key and stretch.ended is not None]
@@ -114,7 +118,7 @@ class Ledger:
         """As JSON values; `load` reads them back."""
         return {
             "stretches": [
-                {"key": s.key, "items": [vars(item) for item in s.items], "began": s.began, "ended": s.ended}
+                {"key": s.key, "items": [vars(item) for item in s.items], "began": s.began, "ended": s.ended, "heard": s.heard}
                 for s in self.stretches
             ],
             "moved": [[vars(traffic), gib] for traffic, gib in self.moved],
@@ -124,7 +128,10 @@ class Ledger:
 
 def load(told: dict[str, Any]) -> Ledger:
     """A ledger that was dumped. Raises KeyError or TypeError where it is none."""
-    stretches = [Stretch(s["key"], tuple(Item(**item) for item in s["items"]), s["began"], s["ended"]) for s in told["stretches"]]
+    stretches = [
+        Stretch(s["key"], tuple(Item(**item) for item in s["items"]), s["began"], s["ended"], s.get("heard", False))
+        for s in told["stretches"]
+    ]
     return Ledger(stretches, [(Traffic(**traffic), gib) for traffic, gib in told["moved"]], told["looked"])
 
 

@@ -182,8 +182,8 @@ def test_nodes_of_jobs_that_nobody_watched_are_counted_from_the_jobs(folder: Pat
     meter.ran([one, two, again])
     meter.observe({"cpu-1": NodeState("cpu-1", "idle", True, True), "cpu-2": NodeState("cpu-2", "idle", True, False, True)})
     lines = {line.name: line for line in meter.lines()}
-    # Both for 500 seconds and a minute of idling.
-    assert lines["cpu"].usd == pytest.approx(0.01 * 2 * 560)
+    # Both for 500 seconds and a minute of idling, in which the one got another job: 600 seconds and a minute.
+    assert lines["cpu"].usd == pytest.approx(0.01 * (660 + 560))
     assert meter.ledger.open() == {"head", "cluster", "cpu-1"}
 
 

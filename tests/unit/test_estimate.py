@@ -169,6 +169,7 @@ def test_a_name_has_one_machine_at_a_time() -> None:
     ledger.begin("cpu-1", [item], 200.0)
     ledger.was("cpu-1", [item], 10.0, 100.0)
     ledger.was("cpu-1", [item], 60.0, 250.0)
+    ledger.was("cpu-1", [item], 20.0, 90.0)
     assert [(stretch.began, stretch.ended) for stretch in ledger.stretches] == [(100.0, None), (10.0, 100.0)]
     ledger.end(300.0)
     ledger.begin("cpu-1", [item], 290.0)
