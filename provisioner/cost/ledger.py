@@ -50,7 +50,7 @@ class Ledger:
         self.stretches.append(Stretch(key, tuple(items), max([at, *self._ends(key)])))
 
     def was(self, key: str, items: Sequence[Item], began: float, ended: float) -> None:
-        """It was there from one to the other, as is learnt afterwards; where a life's end was seen, only its beginning is mended."""
+        """It was there from one to the other, as is learnt afterwards. Of a life whose end was seen the beginning is mended."""
         for stretch in self.stretches:
             if stretch.key == key and stretch.began <= ended and (stretch.ended is None or began <= stretch.ended):
                 # Not into the life before: two machines never have one name.
