@@ -1,9 +1,8 @@
-"""What this machine has: programs, cores, memory, packages. Asked each time, never remembered."""
+"""What this machine has: programs, packages, GPUs, cores for MPI. Asked each time, never remembered."""
 
 from __future__ import annotations
 
 import os
-import platform
 import re
 import shutil
 from collections.abc import Iterable, Iterator
@@ -11,11 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from provisioner import units
 from provisioner.design.model import Design
 from provisioner.executor import process
 from provisioner.executor.subprocess import PATH
-from provisioner.findings import Finding, error, info, warning
+from provisioner.findings import Finding, error, warning
+from provisioner.targets import capacity
 
 
 @dataclass(frozen=True)
@@ -60,13 +59,8 @@ def slurm_version() -> tuple[int, int]:
 
 
 def cores() -> int:
-    """CPUs that this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def memory_mib() -> int:
-    """Memory of the machine in MiB (sysconf(3))."""
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") >> 20
+    """CPUs that this process may compute on at once."""
+    return max(1, int(capacity.look().cores))
 
 
 def gpus() -> int:
@@ -107,28 +101,6 @@ def missing_programs(wanted: Iterable[Program]) -> Iterator[Finding]:
             say = error if program.required else warning
             message = f"{program.name} is not installed: {program.why}"
             yield say("program", message, install_command([program.package]))
-
-
-def shared(design: Design) -> list[Finding]:
-    """What a design declares that this machine has not: its nodes share what there is."""
-    found: list[Finding] = []
-    cpus = sum(group.max * group.node.cpus for group in design.groups)
-    memory = sum(group.max * group.node.memory_mib for group in design.groups)
-    have_cpus, have_memory = cores(), memory_mib()
-    if cpus > have_cpus or memory > have_memory:
-        told = f"{cpus} CPUs and {units.show_size(memory * units.MIB)} are declared"
-        real = f"{have_cpus} CPUs and {units.show_size(have_memory * units.MIB)}"
-        found.append(info("oversubscribed", f"{told}; this machine has {real}: work shares them"))
-    wanted = sum(group.max * group.node.gpus for group in design.groups)
-    if wanted > gpus():
-        message = f"{wanted} GPUs are counted and handed out; this machine has {gpus()}"
-        found.append(warning("gpus", message, "a job that uses a GPU fails here; what it asks of Slurm is accepted"))
-    arch = {"aarch64": "arm64"}.get(platform.machine(), platform.machine())
-    for group in design.groups:
-        if group.node.arch != arch:
-            message = f"groups.{group.name}: {group.node.instance} is {group.node.arch}, this machine is {arch}"
-            found.append(warning("arch", message, "programs built for one do not run on the other"))
-    return found
 
 
 def install_command(packages: Iterable[str]) -> str:

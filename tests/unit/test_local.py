@@ -6,7 +6,6 @@ import os
 import platform
 import subprocess
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,11 +17,13 @@ from provisioner.errors import Refused
 from provisioner.events import Events
 from provisioner.findings import Level
 from provisioner.launch import local as launcher
-from provisioner.targets import host
+from provisioner.targets import capacity, declared, host
 from provisioner.targets.base import Resource, Tagged
+from provisioner.targets.capacity import Capacity, Room
 from provisioner.targets.local import checks, mounts, processes
 from provisioner.targets.local.layout import Layout, runtime_folder
 from provisioner.targets.local.target import LocalTarget
+from provisioner.units import GIB
 
 DESIGN = "version: 1\nname: a\ngroups: {cpu: {nodes: 2, needs: {cores: 2, memory: 1GiB}}}\n"
 
@@ -157,8 +158,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "which", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(host, "has_pmix", lambda: True)
     monkeypatch.setattr(host, "missing_packages", lambda names: tuple(n for n in names if n == "lammps"))
-    for name, has in (("cores", 8), ("memory_mib", 16384), ("gpus", 0)):
-        monkeypatch.setattr(host, name, lambda has=has: has)
+    monkeypatch.setattr(host, "gpus", lambda: 0)
+    monkeypatch.setattr(capacity, "look", lambda: Capacity(8, 16 * GIB, 12 * GIB))
+    monkeypatch.setattr(capacity, "free", lambda folder: Room(100 * GIB, 1_000_000))
     monkeypatch.setattr(mounts, "usable", lambda: True)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     # The tests' own folders are deep ones.
@@ -169,7 +171,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_preflight_refuses_a_folder_too_deep_for_a_socket(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "_SOCKET_PATH", 108)
     monkeypatch.setattr(checks, "runtime_folder", lambda: Path("/tmp") / ("x" * 80))
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda folder: SimpleNamespace(free=2**40))
+    monkeypatch.setattr(declared, "existing", lambda folder: Path("/tmp"))
     (found,) = (f for f in checks.preflight(design("version: 1\nname: a\ngroups: {cpu: {nodes: 1}}\n")) if f.code == "socket")
     assert "BURST_RUNTIME_DIR" in found.fix
 
@@ -199,7 +201,13 @@ def test_preflight_tells_how_this_machine_differs() -> None:
       arm: {instance: hpc7g.16xlarge, nodes: 1}
     """
     told = {(found.code, found.level) for found in checks.preflight(design(text))}
-    assert told == {("nodes", Level.ERROR), ("gpus", Level.WARNING), ("arch", Level.WARNING), ("oversubscribed", Level.INFO)}
+    assert told == {
+        ("nodes", Level.ERROR),
+        ("gpus", Level.WARNING),
+        ("memory", Level.WARNING),
+        ("arch", Level.WARNING),
+        ("oversubscribed", Level.INFO),
+    }
 
 
 @pytest.mark.usefixtures("machine")

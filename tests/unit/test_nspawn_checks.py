@@ -7,7 +7,6 @@ import platform
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +17,8 @@ from provisioner.bootstrap import user_data
 from provisioner.executor import process
 from provisioner.executor.process import Completed
 from provisioner.findings import Finding, Level, error, warning
-from provisioner.targets import host
+from provisioner.targets import capacity, declared, host
+from provisioner.targets.capacity import Capacity, Room
 from provisioner.targets.nspawn import checks, images, plan
 from provisioner.targets.nspawn.layout import images_folder, runs_folder
 from provisioner.targets.nspawn.rehearsal import Notice, Rehearsal
@@ -61,10 +61,10 @@ def _machine(monkeypatch: pytest.MonkeyPatch, folder: Path, mounts: Mounts) -> N
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     monkeypatch.setattr(platform, "machine", lambda: "x86_64")
     monkeypatch.setattr(host, "which", lambda name: f"/usr/bin/{name}")
-    for name, has in (("cores", 8), ("memory_mib", 16384), ("gpus", 0)):
-        monkeypatch.setattr(host, name, lambda has=has: has)
+    monkeypatch.setattr(host, "gpus", lambda: 0)
+    monkeypatch.setattr(capacity, "look", lambda: Capacity(8, 16 * units.GIB, 12 * units.GIB))
+    monkeypatch.setattr(capacity, "free", lambda _: Room(1024 * units.GIB, 1_000_000))
     monkeypatch.setattr(images, "path", lambda suite, *, plain: folder)
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=100 * units.GIB))
     exists = Path.exists
     monkeypatch.setattr(Path, "exists", lambda path: str(path) == "/dev/net/tun" or exists(path))
 
@@ -132,13 +132,13 @@ def test_an_image_that_must_be_made_is_said(monkeypatch: pytest.MonkeyPatch) -> 
 
     monkeypatch.setattr(images, "path", path)
     finding = found(asked=Rehearsal(image="bookworm", plain=True))[0]
-    assert (finding.code, finding.level, there) == ("image", Level.INFO, [("bookworm", True)])
+    assert (finding.code, finding.level, set(there)) == ("image", Level.INFO, {("bookworm", True)})
     assert str(images_folder()) in finding.message
 
 
 @pytest.mark.parametrize(("nodes", "logins", "refused"), [(63, 0, False), (62, 1, False), (64, 0, True), (61, 3, True)])
 def test_so_many_machines_and_no_more(monkeypatch: pytest.MonkeyPatch, nodes: int, logins: int, refused: bool) -> None:
-    monkeypatch.setattr(host, "shared", lambda _: [])
+    monkeypatch.setattr(declared, "hardware", lambda _: [])
     login = f"login: {{nodes: {logins}}}\n" if logins else ""
     text = f"version: 1\nname: a\n{login}groups: {{cpu: {{nodes: {{max: {nodes}}}}}}}\n"
     decided = design(text, "nspawn")
@@ -173,8 +173,7 @@ def test_elastic_nodes_may_never_be_needed_all_at_once(monkeypatch: pytest.Monke
 
 @pytest.mark.parametrize("full", ["machines", "images"])
 def test_a_full_disk(monkeypatch: pytest.MonkeyPatch, full: str) -> None:
-    free = lambda folder: SimpleNamespace(free=units.GIB if folder.name == full else 2 * units.GIB)  # noqa: E731
-    monkeypatch.setattr(checks.shutil, "disk_usage", free)
+    monkeypatch.setattr(capacity, "free", lambda folder: Room((1 if folder.name == full else 2) * units.GIB, None))
     finding = only()
     assert (finding.code, finding.level) == ("disk", Level.ERROR)
     assert f"{full}: 1GiB free, 2GiB needed" in finding.message
@@ -229,7 +228,7 @@ def test_what_a_rehearsal_asks_for_is_said() -> None:
 def test_everything_is_told_at_once(monkeypatch: pytest.MonkeyPatch, mounts: Mounts, folder: Path) -> None:
     mounts.says = "mount: no"
     monkeypatch.setattr(checks, "_KEYRING", folder / "nowhere")
-    monkeypatch.setattr(checks.shutil, "disk_usage", lambda _: SimpleNamespace(free=0))
+    monkeypatch.setattr(capacity, "free", lambda _: Room(0, None))
     told = found("filesystems: {/old: {id: fs-0123}}\n", asked=Rehearsal(faults={"x-1": "no-metadata"}))
     codes = {finding.code for finding in told if finding.level is Level.ERROR}
     assert codes == {"program", "filesystem", "disk", "overlay", "rehearsal"}

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable
+from functools import partial
 
 from provisioner import units
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, info, warning
-from provisioner.targets import host
-from provisioner.targets.checks import Check, ask
+from provisioner.targets import declared, host
+from provisioner.targets.checks import ask
 from provisioner.targets.local import mounts
 from provisioner.targets.local.layout import Layout, runtime_folder
 
@@ -22,8 +22,11 @@ PROGRAMS = (
     host.Program("bwrap", "bubblewrap", "mounting /shared and the like at their own paths", required=False),
 )
 
-# A slurmd idles at some 10 MB and a few threads; beyond this the machine is busy with daemons alone.
+# Beyond this the machine is busy with daemons alone.
 MAX_NODES = 128
+# Memory in bytes: an idle slurmd had 3 MiB of its own (Pss of smaps_rollup, proc(5); 2026-11), a slurmstepd for each step comes
+# beside it. Files: an idle cluster had 37, and 8 more for each node.
+_DAEMON, _FILES = 10 * units.MIB, 50
 # For the daemons' logs and state; what jobs write is theirs to know.
 _LEAST_DISK = 200 * units.MIB
 _SOCKET_PATH = 108
@@ -31,21 +34,11 @@ _SOCKET_PATH = 108
 
 def preflight(design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
     """Everything at once."""
-    asked: tuple[tuple[str, Check], ...] = (
-        ("programs", programs),
-        ("packages", lambda: _packages(design)),
-        ("machines", lambda: _nodes(design)),
-        ("hardware", lambda: host.shared(design)),
-        ("filesystems", lambda: _filesystems(design)),
-        ("disk", _disk),
-        ("folders", lambda: _socket(design)),
-        ("user-data", lambda: (*_setup(design), *_login(design))),
-    )
-    return ask(asked, skip, lambda name, problem: None)
+    return ask([(name, partial(check, design)) for name, check in CHECKS], skip, lambda name, problem: None)
 
 
-def programs() -> tuple[Finding, ...]:
-    """What must be installed, with the command that installs it."""
+def programs(design: Design | None = None) -> tuple[Finding, ...]:
+    """What must be installed, with the command that installs it, whatever the design."""
     found = list(host.missing_programs(PROGRAMS))
     if not host.has_pmix():
         message = "Slurm's PMIx plugin finds no library: `srun` cannot start MPI programs, `mpirun` can"
@@ -95,13 +88,20 @@ def _socket(design: Design) -> list[Finding]:
     return [error("socket", message, "name a shorter folder: export BURST_RUNTIME_DIR=/tmp/my-burst")]
 
 
-def _disk() -> list[Finding]:
-    folder = runtime_folder()
-    free = shutil.disk_usage(folder).free
-    if free >= _LEAST_DISK:
-        return []
-    message = f"{folder}: {units.show_size(free)} free, {units.show_size(_LEAST_DISK)} needed"
-    return [error("disk", message, "make room, or name another folder: export BURST_RUNTIME_DIR=/path")]
+def _disk(design: Design) -> Iterable[Finding]:
+    folder, fix = runtime_folder(), "folder: export BURST_RUNTIME_DIR=/path"
+    nodes = sum(group.max for group in design.groups)
+    yield from declared.disk(folder, size=_LEAST_DISK, inodes=_FILES * (1 + nodes), fix=fix)
+    yield from declared.filesystems(design, folder, fix=fix)
+
+
+def _hardware(design: Design) -> Iterable[Finding]:
+    yield from declared.hardware(design)
+    yield from declared.boots(design, beside=1, each=_DAEMON)
+
+
+def _told(design: Design) -> list[Finding]:
+    return [*_setup(design), *_login(design)]
 
 
 def _login(design: Design) -> list[Finding]:
@@ -115,3 +115,16 @@ def _setup(design: Design) -> list[Finding]:
         return []
     message = f"software.setup: {design.software.setup} runs on this machine, as you"
     return [info("setup", message)]
+
+
+# Name → check, which is asked of a design.
+CHECKS: tuple[tuple[str, Callable[[Design], Iterable[Finding]]], ...] = (
+    ("programs", programs),
+    ("packages", _packages),
+    ("machines", _nodes),
+    ("hardware", _hardware),
+    ("filesystems", _filesystems),
+    ("disk", _disk),
+    ("folders", _socket),
+    ("user-data", _told),
+)
