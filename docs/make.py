@@ -18,15 +18,23 @@ import provisioner
 from provisioner import units
 from provisioner.catalog.filesystems import SERVICES, hourly, shown
 from provisioner.cli.main import COMMANDS, burst
+from provisioner.design.rules import RULES
 from provisioner.errors import EXIT_MEANINGS
 from provisioner.report.receipt import Receipt
 from provisioner.spec.fields import ARRAY_PATTERN, NAME_PATTERN
 from provisioner.spec.model import Spec, TargetRef
 from provisioner.stack.outputs import OUTPUTS
+from provisioner.targets.aws import checks as aws_checks
 from provisioner.targets.aws import faults as aws_faults
+from provisioner.targets.azure import checks as azure_checks
 from provisioner.targets.azure import faults as azure_faults
+from provisioner.targets.checks import NAMES
+from provisioner.targets.cloud import checks as cloud_checks
 from provisioner.targets.cloud.faults import DONE
+from provisioner.targets.gcp import checks as gcp_checks
 from provisioner.targets.gcp import faults as gcp_faults
+from provisioner.targets.local import checks as local_checks
+from provisioner.targets.nspawn import checks as nspawn_checks
 
 DOCS = Path(__file__).resolve().parent
 MADE = "<!-- Made by docs/make.py; change the source, then: make docs -->\n\n"
@@ -229,7 +237,46 @@ def faults_page() -> str:
     return text
 
 
+# Where a check is asked (targets/*/checks.py); on every cloud those of targets/cloud come beside its own.
+CHECKS: dict[str, tuple[tuple[str, Any], ...]] = {
+    "AWS": (*cloud_checks.CHECKS, *aws_checks.CHECKS),
+    "Google Cloud": (*cloud_checks.CHECKS, *gcp_checks.CHECKS),
+    "Azure": (*cloud_checks.CHECKS, *azure_checks.CHECKS),
+    "`local`": local_checks.CHECKS,
+    "`nspawn`": nspawn_checks.CHECKS,
+}
+
+
+def preflight_page() -> str:
+    """Checks × places; then the rules of a design, whose code is their name."""
+    tables = {"checks": checked(), "rules": ruled()}
+    text = (DOCS / "preflight.in.md").read_text()
+    for mark, table in tables.items():
+        assert f"@{mark}@" in text
+        text = text.replace(f"@{mark}@", table.rstrip())
+    return text
+
+
+def checked() -> str:
+    asked = {place: {name for name, _ in checks} for place, checks in CHECKS.items()}
+    text = row("name", "what is looked at", *asked) + row(*["---"] * (2 + len(asked)))
+    for name, about in NAMES.items():
+        # Whoever is asked must know first who asks: it comes with the session, and is no check beside others.
+        everywhere = name == "credentials"
+        marks = ["yes" if name in names or (everywhere and "`" not in place) else "" for place, names in asked.items()]
+        text += row(f"`{name}`", about, *marks)
+    return text
+
+
+def ruled() -> str:
+    text = row("name", "what must be so", "on the cloud itself") + row(*["---"] * 3)
+    for code, (rule, say) in RULES.items():
+        text += row(f"`{code}`", inspect.cleandoc(rule.__doc__ or "").partition("\n\n")[0], say("", "", "").level.value)
+    return text
+
+
 PAGES = {
+    "preflight.md": preflight_page,
     "file.md": file_page,
     "exit-codes.md": exit_codes_page,
     "faults.md": faults_page,

@@ -175,10 +175,6 @@ def _head_disk(design: Design) -> tuple[str, int]:
     return {"aws": "gp3", "azure": "premium-ssd"}.get(design.target) or gcp_disk.kind(design.head), size
 
 
-def _gcp_disk(node: Node) -> str:
-    return "hyperdisk-balanced" if node.instance.startswith(_HYPERDISK) else "pd-balanced"
-
-
 def _disk(design: Design, name: str, kind: str, size: int) -> Item:
     found = price(design.target, design.region, kind, min(size, _LARGEST_DISK))
     billed = found.size or size

@@ -25,7 +25,7 @@ def print_costs(estimate: Estimate, budget: float | None, ttl: int) -> None:
     if not estimate.markets:
         click.echo(f"cost: nothing ({estimate.basis})")
         return
-    columns = ["cost in USD", "an hour", "expected", f"at most, in {show_duration(ttl)}"]
+    columns = ["cost", "USD an hour", "expected", f"at most, in {show_duration(ttl)}"]
     print_table([_market_row(market, assumed=bool(estimate.assumed)) for market in estimate.markets], columns)
     if estimate.hourly is None:
         click.echo("not known: a type has no price in the catalogue")

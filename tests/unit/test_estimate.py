@@ -268,7 +268,7 @@ def test_a_plan_shows_what_that_makes(capsys: pytest.CaptureFixture[str]) -> Non
     print_costs(whole.estimate, whole.budget, whole.ttl)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[:3]] == [
-        ["cost", "in", "USD", "an", "hour", "expected", "at", "most,", "in", "2h"],
+        ["cost", "USD", "an", "hour", "expected", "at", "most,", "in", "2h"],
         ["spot", "0.27", "to", "0.44", f"{whole.estimate.markets[0].expected:.2f}", "2.12"],
         ["on-demand", "0.43", "to", "1.05", f"{whole.estimate.markets[1].expected:.2f}", "3.39"],
     ]

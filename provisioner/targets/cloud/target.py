@@ -7,14 +7,12 @@ import json
 import shutil
 from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from provisioner import files
 from provisioner.bootstrap import user_data
-from provisioner.bootstrap.needs import Role
-from provisioner.bootstrap.seam import HOME, USER, Launcher, Mount, Seam, over_nfs
+from provisioner.bootstrap.seam import HOME, USER, Mount, Seam
 from provisioner.bootstrap.secrets import Keys, fill
 from provisioner.design.model import Design
 from provisioner.errors import BurstError, Kind, NotCreated
@@ -22,11 +20,10 @@ from provisioner.events import Events
 from provisioner.executor.ssh import Ssh, SshExecutor
 from provisioner.findings import Finding, error
 from provisioner.launch.resume import Attempts, first_to_be_had
-from provisioner.stack.attempts import order
 from provisioner.stack.site import SITE
-from provisioner.targets import checks, keys
+from provisioner.targets import keys
 from provisioner.targets.base import REFUSED, Intent, Inventory, Resource, Tagged, Zone
-from provisioner.targets.cloud import caller, engine
+from provisioner.targets.cloud import caller, checks, engine
 from provisioner.targets.cloud.faults import denied, fix
 from provisioner.targets.cloud.inventory import inventory
 from provisioner.targets.cloud.layout import Layout, remembered, runs_folder
@@ -97,10 +94,9 @@ class CloudTarget:
         self._named = True
 
     def preflight(self, design: Design, folder: Path, skip: Collection[str] = ()) -> tuple[Finding, ...]:
-        own = (("engine", engine.findings), ("user-data", lambda: _user_data(design, folder)))
         with ThreadPoolExecutor(1) as pool:
             asked = pool.submit(self._asked, design, skip)
-            return (*checks.ask(own, skip, lambda name, problem: None), *asked.result())
+            return (*checks.here(design, folder, skip), *asked.result())
 
     def _asked(self, design: Design, skip: Collection[str]) -> tuple[Finding, ...]:
         try:
@@ -127,7 +123,7 @@ class CloudTarget:
                 "burst:design": design.model_dump_json(),
                 "burst:launches": "client",
                 **({"burst:ssh_from": json.dumps(ranges)} if ranges else {}),
-                **({"burst:setup": _setup(design, folder)} if design.software.setup else {}),
+                **({"burst:setup": checks.setup(design, folder)} if design.software.setup else {}),
             },
             {"burst:keys": made.dumps()},
             events,
@@ -297,16 +293,12 @@ def _kept(layout: Layout) -> Kept | None:
         return None
 
 
-def _setup(design: Design, folder: Path) -> str:
-    return (folder / str(design.software.setup)).read_text(encoding="utf-8")
-
-
 def _keep_user_data(layout: Layout, design: Design, folder: Path, made: Keys, outputs: dict[str, Any]) -> None:
     """Where no template in the cloud holds it (Azure), what nodes are told is rendered here as the head has it.
 
     A template names the head's file in `custom_data`, whose name is the role, and in `seam` what the place adds.
     """
-    setup = _setup(design, folder) if design.software.setup else None
+    setup = checks.setup(design, folder) if design.software.setup else None
     for attempt in (attempt for attempts in outputs["attempts"].values() for attempt in attempts):
         template = attempt["template"]
         if "custom_data" not in template:
@@ -316,25 +308,6 @@ def _keep_user_data(layout: Layout, design: Design, folder: Path, made: Keys, ou
         text = user_data.render(design, role, setup=setup, site=SITE, seam=seam)
         content = user_data.packed(fill(text, made, outputs["head_private_address"]))
         files.write(layout.user_data(role), content, mode=0o600)
-
-
-def _user_data(design: Design, folder: Path) -> tuple[Finding, ...]:
-    """Whether it fits: with all that a stack adds, whose ids are as long as these."""
-    setup = _setup(design, folder) if design.software.setup else None
-    tried = {
-        g.name: [{"market": m, "template": {"id": "x" * 64, "type": n.instance}} for m, n in order(g, design.target)]
-        for g in design.groups
-    }
-    ending = {"run": design.run.id, "things": ["x" * 20 for fs in design.filesystems if fs.type != "nfs" and fs.id is None]}
-    launcher = Launcher(design.target, {"launcher": design.target, "scontrol": ["scontrol"], "groups": tried}, ending=ending)
-    seam = replace(over_nfs(design, SITE.controller), launcher=launcher, behind_head="10.0.0.0/8")
-    roles: tuple[Role, ...] = ("head", "compute")
-    found = [
-        f
-        for role in roles
-        for f in user_data.size_findings(user_data.render(design, role, setup=setup, site=SITE, seam=seam), design.target)
-    ]
-    return tuple(found[:1])
 
 
 def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, events: Events) -> dict[str, str]:
