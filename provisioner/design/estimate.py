@@ -97,10 +97,11 @@ def _expected(design: Design, known: Bill) -> float | None:
     if planned is None or None in first or known.hourly is None:
         return None
     begun = timeline(design)
-    life = min(planned.span + (begun.seconds if begun else 0.0) + _ending_seconds(design), longest(design))
+    wanted = planned.span + (begun.seconds if begun else 0.0) + _ending_seconds(design)
+    life = min(wanted, longest(design))
     usd = sum(item.charge(life) for item in known.fixed) + sum(t.usd * t.expected for t in known.traffic)
     for group, each in zip(design.groups, first, strict=True):
-        usd += (each or 0.0) * (group.min * life + planned.elastic(group, life)) / 3600
+        usd += (each or 0.0) * (group.min * life + planned.elastic(group, wanted, life)) / 3600
     return min(_cents_up(usd), _cents_up(known.most(longest(design)) or 0.0))
 
 

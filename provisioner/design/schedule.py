@@ -46,14 +46,17 @@ class Schedule:
         jobs = [job for job in self.design.jobs if job.group == group.name]
         return sum(self.times[job.name] * _tasks(job)[0] * _width(job, group) for job in jobs)
 
-    def elastic(self, group: Group, life: float) -> float:
+    def elastic(self, group: Group, wanted: float, life: float) -> float:
         """Node-seconds of the nodes that come and go, with the time that they idle before they go; none lives longer than the
-        cluster.
+        cluster, which would live for `wanted` seconds if it might, and does for `life`.
+
+        What those that are always there lose by a life cut short is the others': no more work ever costs less.
         """
         jobs = [job for job in self.design.jobs if job.group == group.name]
         most = min(group.max, sum(_side_by_side(job, group) * _width(job, group) for job in jobs))
         more = max(0, most - group.min)
-        return min(max(0.0, self.work(group) - group.min * self.span) + more * self.design.idle, more * life)
+        lost = group.min * (wanted - life)
+        return min(max(0.0, self.work(group) - group.min * self.span) + more * self.design.idle + lost, more * life)
 
 
 def schedule(design: Design) -> Schedule | None:

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from making import RUN, Still, task
 
@@ -132,7 +132,22 @@ def test_nodes_that_no_job_needs_are_expected_to_cost_more(made: tuple[str, dict
     never_less(decided(target, given_), decided(target, wider), *RATES, "expected")
 
 
+# Found once: jobs side by side, in a life that is over before the first could begin.
+SHORT = (
+    "aws",
+    {
+        "version": 1,
+        "name": "a",
+        "groups": {"cpu": {"instance": ["c7a.48xlarge"], "nodes": {"min": 2, "max": 3}, "spot": "never"}},
+        "filesystems": {"/lustre": {"type": "lustre", "size": "1200GiB"}},
+        "jobs": {name: {"command": "ls", "group": "cpu", "time": 60} for name in "abc"},
+        "limits": {"ttl": 300, "idle": 10},
+    },
+)
+
+
 @given(files(), st.integers(1, 36_000))
+@example(SHORT, 60)
 def test_more_time_never_costs_less(made: tuple[str, dict[str, Any]], seconds: int) -> None:
     target, given_ = made
     longer, slower = deepcopy(given_), deepcopy(given_)
