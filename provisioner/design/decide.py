@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import graphlib
+from dataclasses import dataclass
 
 from provisioner import units
+from provisioner.catalog.regions import REGIONS as REGIONS
 from provisioner.catalog.table import Catalogue, InstanceType
 from provisioner.design import estimate, model, rules
 from provisioner.findings import Finding, error, warning
 from provisioner.spec.model import Group, Job, Needs, Spec, TargetRef
 
 EMBEDDED = ("local", "nspawn")
-# Where a file that names no region is run.
-REGIONS = {"aws": "us-east-2", "gcp": "us-central1", "azure": "eastus"}
 # What a group is that says nothing of itself, and the least head.
 _PLAIN = Needs()
 _HEAD = Needs.model_validate({"cores": 2, "memory": "8GiB"})
 # Slurm reserves it for the system; a machine never has what its type is sold as.
 _MEMORY_SHARE = 0.95
+
+
+@dataclass(frozen=True)
+class _At:
+    """Where types are chosen: of `cloud` (None: of none, a rehearsal of a file without one) in `region`, for `target`."""
+
+    catalogue: Catalogue
+    cloud: str | None
+    region: str | None
+    target: TargetRef
+    found: list[Finding]
 
 
 def decide(
@@ -29,18 +40,22 @@ def decide(
     """
     found: list[Finding] = []
     native = target.name not in EMBEDDED
-    cloud = target.name if native else _cloud_of(spec)
-    groups = tuple(_group(name, group, catalogue, cloud, target, found) for name, group in spec.groups.items())
+    meant = target if native else _cloud_of(spec)
+    cloud = meant.name if meant is not None else None
+    region = (meant.region if meant is not None else None) or REGIONS.get(cloud or "")
+    at = _At(catalogue, cloud, region, target, found)
+    found.extend(_unpriced(catalogue, target.name, region))
+    groups = tuple(_group(name, group, at) for name, group in spec.groups.items())
     by_name = {group.name: group for group in groups}
     design = model.Design(
         run=run,
         name=spec.name,
         target=target.name,
-        region=target.region or REGIONS.get(target.name),
+        region=region if native else target.region,
         cloud=cloud,
-        head=_head(spec.head.instance, "head", catalogue, cloud, target, found),
+        head=_head(spec.head.instance, "head", at),
         head_disk=spec.head.disk,
-        login=_login(spec, catalogue, cloud, target, found),
+        login=_login(spec, at),
         groups=groups,
         filesystems=tuple(
             model.Filesystem(mount=mount, type=fs.type, size=fs.size, id=fs.id) for mount, fs in spec.filesystems.items()
@@ -63,19 +78,25 @@ def decide(
     return design, tuple(found)
 
 
-def _cloud_of(spec: Spec) -> str | None:
+def _cloud_of(spec: Spec) -> TargetRef | None:
     """The cloud that a file was written for, when it is rehearsed on this machine."""
-    return next((t.name for t in spec.target if t.name not in EMBEDDED), None)
+    return next((t for t in spec.target if t.name not in EMBEDDED), None)
 
 
-def _group(
-    name: str, group: Group, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
-) -> model.Group:
-    nodes = tuple(_named(f"groups.{name}", t, catalogue, target, found) for t in group.instance) or (
-        _fitting(name, group, catalogue, cloud, target, found),
-    )
+def _unpriced(catalogue: Catalogue, cloud: str, region: str | None) -> list[Finding]:
+    """What is to be known of the prices of a cloud's region before any of them is believed."""
+    refresh = f"burst catalog refresh --target {cloud}/{region}"
+    found = [warning("catalogue", problem, "burst catalog refresh writes it anew") for problem in catalogue.problems]
+    if cloud in REGIONS and region is not None and not catalogue.sells(cloud, region):
+        said = f"no price of {cloud}/{region} is known: machines are priced as in {REGIONS[cloud]}, and may not be sold there"
+        found.append(warning("price", said, refresh))
+    return found
+
+
+def _group(name: str, group: Group, at: _At) -> model.Group:
+    nodes = tuple(_named(f"groups.{name}", t, at) for t in group.instance) or (_fitting(name, group, at),)
     if len({node.arch for node in nodes if node is not None}) > 1:
-        found.append(error("instance", f"groups.{name}: its types differ in architecture", "make a group for each"))
+        at.found.append(error("instance", f"groups.{name}: its types differ in architecture", "make a group for each"))
     known = tuple(node for node in nodes if node is not None) or (_declared(group.needs or _PLAIN),)
     return model.Group(
         name=name,
@@ -89,36 +110,39 @@ def _group(
     )
 
 
-def _named(where: str, name: str, catalogue: Catalogue, target: TargetRef, found: list[Finding]) -> model.Node | None:
-    kind = catalogue.named(name)
-    if kind is not None and target.name not in (*EMBEDDED, kind.cloud):
+def _named(where: str, name: str, at: _At) -> model.Node | None:
+    kind = at.catalogue.named(name, at.region)
+    if kind is not None and at.target.name not in (*EMBEDDED, kind.cloud):
         fix = "give a list of types for each cloud a file of its own, or say what a node needs: {cores: …, memory: …}"
-        found.append(error("instance", f"{where}: {name} is a type of {kind.cloud}, not of {target.name}", fix))
+        at.found.append(error("instance", f"{where}: {name} is a type of {kind.cloud}, not of {at.target.name}", fix))
         return None
     if kind is None:
         fix = "`burst catalog` has the known ones; or say what a node needs: {cores: …, memory: …}"
-        found.append(error("instance", f"{where}: the type {name!r} is not in the catalogue", fix))
+        at.found.append(error("instance", f"{where}: the type {name!r} is not in the catalogue", fix))
         return None
+    if kind.basis == "guess" and at.target.name == kind.cloud:
+        said = f"{where}: {name} may not be sold in {kind.cloud}/{kind.region}; its price is that of {kind.priced_in}"
+        at.found.append(warning("price", said, f"burst catalog refresh --target {kind.cloud}/{kind.region}"))
     return _node(kind)
 
 
-def _fitting(
-    name: str, group: Group, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
-) -> model.Node | None:
+def _fitting(name: str, group: Group, at: _At) -> model.Node | None:
     """On a cloud the cheapest type that fits; a rehearsal of a file without a cloud is declared as it asks."""
     needs = group.needs or _PLAIN
-    if cloud is None:
+    if at.cloud is None:
         return _declared(needs)
     least: dict[str, int] = {"cores": needs.cores, "memory_mib": needs.memory // units.MIB, "gpus": needs.gpus}
-    kind = catalogue.fits(cloud, **least, models=needs.gpu, spot=group.spot != "never")
+    kind = at.catalogue.fits(at.cloud, at.region, **least, models=needs.gpu, spot=group.spot != "never")
     if kind is not None:
         return _node(kind)
-    what = f"groups.{name}: no type of {cloud} in the catalogue has {needs.cores} cores, {units.show_size(needs.memory)}"
+    what = f"groups.{name}: no type of {at.cloud} in the catalogue has {needs.cores} cores, {units.show_size(needs.memory)}"
     what += f", {needs.gpus} GPUs {' or '.join(needs.gpu)}".rstrip() if needs.gpus else ""
-    if target.name not in EMBEDDED:
-        found.append(error("instance", what, "ask for less, or name a type"))
+    if at.target.name not in EMBEDDED:
+        at.found.append(
+            error("instance", what, f"ask for less, or name a type; burst catalog search --target {at.cloud} shows them")
+        )
         return None
-    found.append(warning("instance", what, "declared here as the file asks"))
+    at.found.append(warning("instance", what, "declared here as the file asks"))
     return _declared(needs)
 
 
@@ -180,23 +204,21 @@ def _dearest(prices: list[float | None]) -> float | None:
     return max(known) if len(known) == len(prices) else None
 
 
-def _head(
-    instance: str, where: str, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]
-) -> model.Node:
+def _head(instance: str, where: str, at: _At) -> model.Node:
     """The head's machine, or a login node's: what runs no jobs."""
     if instance != "auto":
-        return _named(where, instance, catalogue, target, found) or _declared(_HEAD)
-    if cloud is not None:
-        kind = catalogue.fits(cloud, cores=_HEAD.cores, memory_mib=_HEAD.memory // units.MIB, gpus=0, models=())
+        return _named(where, instance, at) or _declared(_HEAD)
+    if at.cloud is not None:
+        kind = at.catalogue.fits(at.cloud, at.region, cores=_HEAD.cores, memory_mib=_HEAD.memory // units.MIB, gpus=0, models=())
         if kind is not None:
             return _node(kind)
     return _declared(_HEAD)
 
 
-def _login(spec: Spec, catalogue: Catalogue, cloud: str | None, target: TargetRef, found: list[Finding]) -> model.Login | None:
+def _login(spec: Spec, at: _At) -> model.Login | None:
     if spec.login is None:
         return None
-    return model.Login(nodes=spec.login.nodes, node=_head(spec.login.instance, "login", catalogue, cloud, target, found))
+    return model.Login(nodes=spec.login.nodes, node=_head(spec.login.instance, "login", at))
 
 
 def _order(spec: Spec) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner import clock
-from provisioner.catalog.table import bundled
+from provisioner.catalog.cache import known
 from provisioner.design import model, rules
 from provisioner.design.decide import decide
 from provisioner.errors import Invalid, Refused
@@ -96,7 +96,7 @@ def _run(loaded: Loaded, run_id: str | None = None) -> model.Run:
 
 
 def _decided(loaded: Loaded, reference: TargetRef, run: model.Run) -> tuple[model.Design, tuple[Finding, ...]]:
-    design, found = decide(loaded.spec, bundled(), run, reference, rehearsed=_rehearsed())
+    design, found = decide(loaded.spec, known(), run, reference, rehearsed=_rehearsed())
     return design, tuple(_placed(finding, loaded) for finding in found)
 
 

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pulumi
 
-from provisioner.catalog.table import bundled
+from provisioner.catalog.cache import known
 from provisioner.design import model
 from provisioner.design.decide import decide
 from provisioner.findings import errors
@@ -78,7 +78,7 @@ def _decided(config: pulumi.Config, cloud: str) -> tuple[model.Design, str | Non
     run = model.Run(id=run_id, owner=config.get("owner") or "pulumi", expires=int(float(expires)))
     asked = config.get("target")
     target = parse_target(asked) if asked else next((t for t in loaded.spec.target if t.name == cloud), TargetRef(name=cloud))
-    design, found = decide(loaded.spec, bundled(), run, target)
+    design, found = decide(loaded.spec, known(), run, target)
     wrong = errors((*loaded.findings, *found))
     if wrong:
         raise pulumi.RunError("\n".join(f"{finding.message}; {finding.fix}" for finding in wrong))

@@ -225,7 +225,7 @@ def test_what_is_tried_in_order() -> None:
         ("cpu", "on-demand", "Standard_F64as_v6"),
         ("ib", "on-demand", "Standard_HB120rs_v3"),
         ("gpu", "spot", "Standard_NC24ads_A100_v4"),
-        ("login", "on-demand", "Standard_D4s_v5"),
+        ("login", "on-demand", "Standard_F2as_v6"),
     ]
 
 

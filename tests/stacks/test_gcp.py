@@ -119,7 +119,7 @@ def test_what_is_tried_in_order(everything: Stack) -> None:
     assert tried == {
         "mpi": [(market, kind) for market in ("spot", "on-demand") for kind in ("h4d-standard-192", "c3-standard-176")],
         "gpu": [("spot", "g2-standard-4")],
-        "login": [("on-demand", "c3-standard-4")],
+        "login": [("on-demand", "t2d-standard-2")],
     }
     assert {a["template"]["zone"] for some in attempts.values() for a in some} == {ZONE}
     links = {a["template"]["template"] for some in attempts.values() for a in some}

@@ -45,6 +45,7 @@ def _nobodys_home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         ("HOME", "home"),
         ("XDG_STATE_HOME", "state"),
         ("XDG_DATA_HOME", "data"),
+        ("XDG_CACHE_HOME", "cache"),
         ("BURST_RUNTIME_DIR", "runtime"),
     ):
         (tmp_path / ".around" / folder).mkdir(parents=True)

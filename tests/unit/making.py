@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from provisioner.catalog.rows import Offer, Shape
 from provisioner.catalog.table import Catalogue, InstanceType, bundled
 from provisioner.design import model
 from provisioner.design.decide import decide
@@ -58,7 +59,7 @@ def instance(name: str, **known: Any) -> InstanceType:
     """A type of a catalogue of the test's own; USD 1 an hour where nothing is said."""
     plain: dict[str, Any] = {
         "cloud": "aws",
-        "region": "us-east-1",
+        "region": "us-east-2",
         "vcpus": 4,
         "cores": 2,
         "memory_mib": 16 * 1024,
@@ -69,15 +70,40 @@ def instance(name: str, **known: Any) -> InstanceType:
         "cards": 0,
         "on_demand": 1.0,
         "spot": None,
-        "as_of": "2026",
+        "as_of": "2026-01-02",
         "source": "a test",
     }
     return InstanceType(name=name, **(plain | known))
 
 
 def catalogue(*types: InstanceType) -> Catalogue:
-    """In the order of the bundled one: cheapest first."""
-    return Catalogue(tuple(sorted(types, key=lambda t: (t.on_demand is None, t.on_demand or 0.0, t.name))))
+    """Of these alone, each where it says that it is sold."""
+    return Catalogue([_shape(t) for t in types], [_offer(t) for t in types])
+
+
+def _shape(t: InstanceType) -> Shape:
+    return Shape(
+        t.cloud,
+        t.name,
+        t.vcpus,
+        t.cores,
+        t.vcpus // t.cores,
+        t.memory_mib,
+        t.gpus,
+        t.gpu,
+        t.gpu_memory,
+        t.arch,
+        t.network,
+        t.tier1,
+        t.fabric,
+        t.cards,
+        t.shape_as_of or t.as_of,
+        t.shape_source or t.source,
+    )
+
+
+def _offer(t: InstanceType) -> Offer:
+    return Offer(t.cloud, t.region, t.name, t.on_demand, t.spot, t.as_of, t.source)
 
 
 class Still:

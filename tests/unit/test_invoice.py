@@ -75,7 +75,7 @@ def test_aws(folder: Path) -> None:
           /scratch: {type: lustre, size: 1200GiB}
         jobs: {melt: {command: ls, group: cpu, outputs: dump}}
         """,
-        "aws/us-east-2",
+        "aws/us-east-1",
     )
     run = Scripted(decided, folder)
     with clock.use(run.clock):
