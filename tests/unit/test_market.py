@@ -1,316 +1,459 @@
-"""Where a run goes when there is no room: the path, the cost and the time of it, on a scripted market (market.py)."""
+"""Prices asked of the clouds: what their answers, in the shapes that they document, become in the catalogue."""
 
 from __future__ import annotations
 
-import itertools
-import re
+import contextlib
+import json
+import threading
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.resources import files
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
+import boto3
+import here_only
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from botocore.stub import Stubber
 from making import Still
-from market import END, LAUNCH, STACK, Life, Market, Room, opened, written
+from moto import mock_aws
 
 from provisioner import clock
-from provisioner.errors import ExitCode, Kind, NotCreated
-from provisioner.events import Event
-from provisioner.lifecycle import state, teardown
-from provisioner.lifecycle.acquire import acquire
-from provisioner.lifecycle.prepare import PreflightRefused, Wanted, Work, considered, prepare
-from provisioner.lifecycle.record import Record, claim
-from provisioner.report.receipt import Receipt
-from provisioner.targets.base import Zone
+from provisioner.catalog import cache
+from provisioner.catalog.table import bundled
+from provisioner.errors import Invalid, Kind, Refused
+from provisioner.lifecycle.refresh import refresh
+from provisioner.targets.aws import prices as aws
+from provisioner.targets.azure import prices as azure
+from provisioner.targets.gcp import credentials
+from provisioner.targets.gcp import prices as gcp
 
-FILE = """\
-version: 1
-name: walk
-target: [aws/us-east-2, aws/us-west-2, gcp/us-central1]
-rank: listed
-head: {instance: auto}
-groups:
-  cpu: {needs: {cores: 16, memory: 32GiB}, nodes: 2, spot: SPOT}
-limits: {ttl: 4h}
-"""
-# Two types, and a head of a third one.
-TWO = (
-    FILE.replace("needs: {cores: 16, memory: 32GiB}", "instance: [c7a.8xlarge, c7i.8xlarge]")
-    .replace("instance: auto", "instance: m7i.8xlarge")
-    .replace(", gcp/us-central1", "")
-)
-ZONES = {
-    ("aws", "us-east-2"): [Zone("us-east-2b", 0.9, "9 of 10"), Zone("us-east-2a")],
-    ("aws", "us-west-2"): [Zone("us-west-2a"), Zone("us-west-2b")],
-    ("gcp", "us-central1"): [Zone("us-central1-a")],
-}
-Step = tuple[str, str, str]
+NOW = 1_800_000_000.0
+TODAY = "2027-01-15"
+Answer = tuple[int, Any]
+
+
+@dataclass
+class Served:
+    """An API on a real port of this machine. `answer` is given path, query and body, and answers status and JSON."""
+
+    answer: Callable[[str, dict[str, str], Any], Answer] = lambda path, query, body: (500, {})
+    url: str = ""
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
 
 
 @pytest.fixture
-def still() -> Iterator[Still]:
-    made = Still()
-    with clock.use(made):
-        yield made
+def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    here_only.open_here(monkeypatch)
+    told = Served()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            split = urlsplit(self.path)
+            query = {key: values[0] for key, values in parse_qs(split.query).items()}
+            told.asked.append((split.path, query))
+            text = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            status, body = told.answer(split.path, query, json.loads(text) if text else None)
+            data = body if isinstance(body, bytes) else json.dumps(body).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            with contextlib.suppress(OSError):
+                self.wfile.write(data)
+
+        do_POST = do_GET  # noqa: N815 (http.server's names)
+
+        def log_message(self, *args: Any) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        told.url = f"http://127.0.0.1:{server.server_port}"
+        with clock.use(Still(NOW)):
+            yield told
+        server.shutdown()
+        thread.join()
 
 
-class Story:
-    """A run up to its cluster, an hour of work, and its end."""
-
-    def __init__(self, folder: Path, market: Market) -> None:
-        self.folder, self.market = folder, market
-        self.events: list[Event] = []
-        self.numbers = itertools.count()
-
-    def run(self, work: Work, hours: float = 1.0) -> Receipt:
-        with state.begin(work.design.run.id) as remembered:
-            self.record = Record(work.design, remembered, claim(self.folder / f"r{next(self.numbers)}"), [self.events.append])
-            try:
-                acquire(self.record, work)
-                clock.sleep(hours * 3600)
-            except NotCreated as problem:
-                self.record.stopped(problem)
-            assert self.record.target is not None
-            ended = teardown.destroy(self.record.target, work.design.run.id, self.record.events, remembered.journal)
-            self.record.remains = ended.remains
-            return self.record.receipt()
+# --- Azure ----------------------------------------------------------------------------------------------------------------
 
 
-Tell = Callable[..., tuple[Receipt, Story]]
+def meter(size: str, usd: float, kind: str = "", **more: Any) -> dict[str, Any]:
+    """As "Azure Retail Prices overview" has one."""
+    name = size.removeprefix("Standard_").replace("_", " ") + (f" {kind}" if kind else "")
+    return {
+        "currencyCode": "USD",
+        "tierMinimumUnits": 0.0,
+        "retailPrice": usd,
+        "unitPrice": usd,
+        "armRegionName": "westeurope",
+        "location": "EU West",
+        "effectiveStartDate": "2024-01-01T00:00:00Z",
+        "meterId": "000a794b-bdb0-58be-a0cd-0c3a0f222923",
+        "meterName": name,
+        "productId": "DZH318Z0BQPS",
+        "skuId": "DZH318Z0BQPS/00TG",
+        "productName": "Virtual Machines HBrsv3 Series",
+        "skuName": name,
+        "serviceName": "Virtual Machines",
+        "serviceId": "DZH313Z7MMC8",
+        "serviceFamily": "Compute",
+        "unitOfMeasure": "1 Hour",
+        "type": "Consumption",
+        "isPrimaryMeterRegion": True,
+        "armSkuName": size,
+        **more,
+    }
+
+
+HB, D4 = "Standard_HB120rs_v3", "Standard_D4s_v5"
+METERS = [
+    meter(HB, 4.68),
+    meter(HB, 1.5, "Spot"),
+    meter(HB, 0.9, "Low Priority"),
+    meter(HB, 10.2, productName="Virtual Machines HBrsv3 Series Windows"),
+    meter(HB, 99.0, productName="HBrsv3 Series Dedicated Host"),
+    meter(HB, 2.0, type="Reservation"),
+    meter(HB, 3.0, unitOfMeasure="1/Month"),
+    # Former prices, and one that is still to come.
+    meter(HB, 7.0, effectiveStartDate="2022-01-01T00:00:00Z"),
+    meter(HB, 5.0, effectiveStartDate="2027-06-01T00:00:00Z"),
+    meter(D4, 0.23),
+    meter("Standard_B2s", 0.05),
+    meter("Standard_B2s", 0.01, "Spot"),
+    meter("Standard_Nobody_v9", 1.0),
+    meter("Standard_F8s_v2", 0.0),
+]
+
+
+def retail(served: Served, pages: list[list[dict[str, Any]]]) -> Callable[[str, dict[str, str], Any], Answer]:
+    def answer(path: str, query: dict[str, str], body: Any) -> Answer:
+        assert path == "/api/retail/prices"
+        asked = "serviceName eq 'Virtual Machines' and priceType eq 'Consumption' and armRegionName eq 'westeurope'"
+        assert query["$filter"] == asked
+        at = int(query.get("$skip", 0))
+        link = f"{served.url}{path}?%24filter={asked.replace(' ', '%20')}&%24skip={at + 1}" if at + 1 < len(pages) else None
+        told = {"BillingCurrency": "USD", "CustomerEntityId": "Default", "CustomerEntityType": "Retail"}
+        return 200, {**told, "Items": pages[at], "NextPageLink": link, "Count": len(pages[at])}
+
+    return answer
 
 
 @pytest.fixture
-def told(folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch) -> Tell:
-    """A run of a file on a market with this script."""
-
-    def tell(text: str, room: Room, spot: str = "never", hours: float = 1.0, **known: Any) -> tuple[Receipt, Story]:
-        market = Market(still, room, dict(ZONES), **known)
-        opened(monkeypatch, market)
-        story = Story(folder, market)
-        return story.run(prepare(written(folder, text.replace("SPOT", spot))), hours), story
-
-    return tell
+def prices_azure(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setattr(azure, "ENDPOINT", served.url)
+    served.answer = retail(served, [METERS])
+    return served
 
 
-def path(receipt: Receipt, *, nodes: bool = True) -> list[Step]:
-    """Where the nodes (or the head) were asked for."""
-    asked = [attempt for attempt in receipt.attempts if (attempt.nodes != ("head",)) is nodes]
-    return [(attempt.zone, attempt.instance, attempt.market) for attempt in asked]
+def test_azure_on_demand_and_spot_of_linux_that_are_in_force(prices_azure: Served) -> None:
+    told = {offer.name: (offer.on_demand, offer.spot) for offer in azure.asked("westeurope").offers}
+    assert told == {HB: (4.68, 1.5), D4: (0.23, None), "Standard_B2s": (0.05, None)}
+    assert {(offer.region, offer.as_of, offer.source) for offer in azure.asked("westeurope").offers} == {
+        ("westeurope", TODAY, "Azure Retail Prices")
+    }
 
 
-def only(*zones: str, market: str = "") -> Room:
-    """Room for nodes in these zones alone, on that market where one is named; for heads everywhere."""
-    return lambda target, region, zone, kind, asked, minute: _head(kind) or (zone in zones and market in ("", asked))
+def test_azure_page_by_page(prices_azure: Served) -> None:
+    prices_azure.answer = retail(prices_azure, [METERS[i : i + 3] for i in range(0, len(METERS), 3)])
+    assert len(azure.asked("westeurope").offers) == 3
+    assert len(prices_azure.asked) == 5
 
 
-def _head(instance: str) -> bool:
-    return instance == "m7i.8xlarge"
+def test_azure_is_not_led_elsewhere(prices_azure: Served) -> None:
+    prices_azure.answer = lambda path, query, body: (200, {"Items": [], "NextPageLink": "http://192.0.2.1/api/retail/prices"})
+    with pytest.raises(Refused, match="not to be had") as problem:
+        azure.asked("westeurope")
+    assert "192.0.2.1" in problem.value.why
 
 
-def test_there_is_room_at_once(told: Tell, still: Still) -> None:
-    receipt, story = told(TWO, lambda *_: True)
-    assert path(receipt) == [("us-east-2b", "c7a.8xlarge", "on-demand")]
-    assert (receipt.target, receipt.remains, story.market.stacks) == ("aws/us-east-2", (), set())
-    assert [choice.target for choice in receipt.choices] == ["aws/us-east-2", "aws/us-west-2"]
-
-
-def test_types_then_zones_then_regions(told: Tell, still: Still) -> None:
-    """Room for c7i alone, in the second region's second zone: every type in every zone before is asked for, in order."""
-    began = still.now()
-    receipt, story = told(
-        TWO, lambda t, r, zone, kind, m, _: kind != "c7a.8xlarge" and (zone == "us-west-2b" or kind != "c7i.8xlarge")
-    )
-    zones = ("us-east-2b", "us-east-2a", "us-west-2a", "us-west-2b")
-    assert path(receipt) == [(zone, kind, "on-demand") for zone in zones for kind in ("c7a.8xlarge", "c7i.8xlarge")]
-    assert [attempt.made for attempt in receipt.attempts] == [False] * 7 + [True]
-    assert (receipt.target, receipt.exit_code, receipt.remains) == ("aws/us-west-2", 0, ())
-    # Three that had no room: the stack, the head, two types, then machines and stack are ended. The fourth works an hour.
-    refused, made = STACK + 3 * LAUNCH + 2 * END, STACK + 3 * LAUNCH + 3600 + 2 * END
-    assert still.now() - began == pytest.approx(3 * refused + made)
-    assert [event.message for event in story.events if event.kind == "fallback"][-1] == (
-        "no room in aws/us-west-2 (us-west-2a): everything of it is gone, next is aws/us-west-2 (us-west-2b)"
-    )
-
-
-def test_the_cost_of_it_is_every_machine_there_was(told: Tell, still: Still) -> None:
-    """By hand: four heads and two nodes, each from when it was made until it was ended."""
-    receipt, story = told(
-        TWO, lambda t, r, zone, kind, m, _: kind != "c7a.8xlarge" and (zone == "us-west-2b" or kind != "c7i.8xlarge")
-    )
-    design = story.record.design
-    head, node = design.head.price or 0.0, next(n.price for n in design.group("cpu").alternatives if n.instance == "c7i.8xlarge")
-    assert node
-    heads = [life for life in story.market.lives if life.name == "head"]
-    assert len(heads) == 4
-    lived = [2 * LAUNCH + END] * 3 + [2 * LAUNCH + 3600 + END]
-    assert [life.ended - life.began for life in heads if life.ended] == pytest.approx(lived)
-    by_hand = (sum(lived) * head + 2 * (3600 + END) * node) / 3600
-    assert story.market.invoice(lambda life: head if life.name == "head" else node) == pytest.approx(by_hand)
-    # The ledger begins with the creation, a stack's time before the cloud's own bill; disks and the address come on top.
-    machines = sum(item.usd for item in receipt.cost.items if "on-demand" in item.what)
-    early = (STACK + LAUNCH) * 4 * head / 3600
-    assert machines == pytest.approx(by_hand + early, rel=0.01)
-
-
-def test_spot_before_on_demand_where_it_may(told: Tell) -> None:
-    receipt, _ = told(TWO, only("us-east-2b", market="on-demand"), "prefer")
-    kinds = ("c7a.8xlarge", "c7i.8xlarge")
-    assert path(receipt) == [*(("us-east-2b", kind, "spot") for kind in kinds), ("us-east-2b", "c7a.8xlarge", "on-demand")]
-
-
-def test_spot_alone_is_never_on_demand(told: Tell) -> None:
-    receipt, _ = told(TWO, lambda t, r, z, instance, market, _: _head(instance) or market == "on-demand", "only")
-    assert {market for _, _, market in path(receipt)} == {"spot"}
-    assert (receipt.exit_code, receipt.problem and receipt.problem.kind) == (ExitCode.NOT_CREATED, "CAPACITY")
-
-
-def test_another_cloud_is_the_last_resort(told: Tell) -> None:
-    receipt, story = told(FILE, lambda target, *_: target == "gcp")
-    assert receipt.target == "gcp/us-central1"
-    # Where not even the head is to be had, that is an attempt of its own.
-    assert [step[0] for step in path(receipt, nodes=False)] == ["us-east-2b", "us-east-2a", "us-west-2a", "us-west-2b"]
-    assert [life.place[0] for life in story.market.lives] == ["gcp"] * 3
-
-
-def test_room_that_comes_later_is_not_waited_for_but_found(told: Tell) -> None:
-    """The first zone has room again after five minutes, when the walk is elsewhere: it is not gone back to."""
-    receipt, _ = told(TWO, lambda t, r, zone, kind, m, minute: _head(kind) or zone == "us-west-2a" or minute > 5)
-    assert [step[0] for step in path(receipt)][-1] in ("us-east-2a", "us-west-2a")
-    assert receipt.exit_code == 0
-
-
-def test_nobody_has_room(told: Tell) -> None:
-    receipt, story = told(FILE, only())
-    assert receipt.exit_code == ExitCode.NOT_CREATED
-    assert receipt.problem is not None
-    assert (receipt.problem.kind, receipt.remains) == ("CAPACITY", ())
-    assert len({attempt.zone for attempt in receipt.attempts}) == 5
-    assert not [life for life in story.market.lives if life.ended is None]
-
-
-def test_another_reason_is_for_a_person_to_read(told: Tell) -> None:
-    receipt, _ = told(TWO, lambda *_: True, quota={"us-east-2"})
-    assert receipt.problem is not None
-    assert (receipt.problem.kind, receipt.target) == ("QUOTA", "aws/us-east-2")
-    assert {attempt.target for attempt in receipt.attempts} <= {"aws/us-east-2"}
-
-
-def test_what_does_not_go_away_keeps_the_next_from_being_begun(told: Tell) -> None:
-    receipt, story = told(TWO, only("us-west-2a"), stubborn={"us-east-2"})
-    assert receipt.exit_code == ExitCode.LEFTOVER
-    assert {life.place[1] for life in story.market.lives} == {"us-east-2"}
-    assert {resource.region for resource in receipt.remains} == {"us-east-2"}
-
-
-def test_who_said_no_lately_is_asked_last(told: Tell, folder: Path, still: Still) -> None:
-    """For half an hour; and not any more once it has had room."""
-    _, story = told(TWO, only("us-east-2a"), hours=0.1)
-    zones = [zone.name for zone in considered(folder / "burst.yaml").ranked[0].zones]
-    assert zones == ["us-east-2a", "us-east-2b"]
-    again = story.run(prepare(folder / "burst.yaml"), hours=0.1)
-    assert path(again) == [("us-east-2a", "c7a.8xlarge", "on-demand")]
-    still.sleep(1800)
-    assert [zone.name for zone in considered(folder / "burst.yaml").ranked[0].zones] == ["us-east-2b", "us-east-2a"]
-
-
-def test_a_target_that_said_no_everywhere_comes_after_the_others(told: Tell, folder: Path) -> None:
-    told(TWO, only("us-west-2a"), hours=0.1)
-    work = considered(folder / "burst.yaml")
-    assert [choice.target for choice in work.choices] == ["aws/us-west-2", "aws/us-east-2"]
-    assert work.choices[0].why == "the first of the list of those with room"
-    assert re.fullmatch(r"last: no room for c7i\.8xlarge \d+m\d+s ago in us-east-2a", work.choices[1].why)
-
-
-def test_a_target_that_may_not_is_not_tried_and_says_why(told: Tell, folder: Path) -> None:
-    receipt, _ = told(TWO, lambda *_: True, refuses={"aws/us-east-2": "the quota is 0 vCPUs"})
-    assert receipt.target == "aws/us-west-2"
-    assert [(choice.target, choice.chosen, choice.fits, choice.why) for choice in receipt.choices] == [
-        ("aws/us-west-2", True, True, "the only one that fits"),
-        ("aws/us-east-2", False, False, "the quota is 0 vCPUs"),
-    ]
-
-
-def test_all_may_not(folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
-    refuses = dict.fromkeys(("aws/us-east-2", "aws/us-west-2"), "the quota is 0 vCPUs")
-    opened(monkeypatch, Market(still, lambda *_: True, dict(ZONES), refuses=refuses))
-    with pytest.raises(PreflightRefused) as caught:
-        prepare(written(folder, TWO.replace("SPOT", "never")))
-    assert caught.value.message == "preflight on aws/us-east-2: 1 thing must be mended first"
-    assert "aws/us-west-2: the quota is 0 vCPUs" in caught.value.why
-
-
-def test_the_cheapest_comes_first(folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened(monkeypatch, Market(still, lambda *_: True, dict(ZONES)))
-    file = written(folder, FILE.replace("SPOT", "never").replace("rank: listed", "rank: cost"))
-    work = considered(file)
-    hourly = [choice.hourly_usd or 0.0 for choice in work.choices]
-    assert hourly == sorted(hourly)
-    assert work.choices[0].why == "the cheapest"
-    assert considered(file, Wanted(target="gcp,aws")).choices != ()
-    fastest = considered(written(folder, FILE.replace("SPOT", "never").replace("rank: listed", "rank: time")))
-    ready = [choice.ready_s for choice in fastest.choices]
-    assert (ready, fastest.choices[0].why) == (sorted(ready), "the first to be ready")
-
-
-FULL = st.dictionaries(st.sampled_from(["us-east-2b", "us-east-2a", "us-west-2a", "us-west-2b"]), st.floats(0, 30), max_size=4)
-
-
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(full=FULL, spot=st.sampled_from(["never", "prefer", "only"]), hours=st.floats(0, 3))
-def test_whatever_the_market_does(
-    full: dict[str, float], spot: str, hours: float, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Zones have room from some minute on, or never. All of a run is in one zone; every place is asked once; nothing is left;
-    the ledger is never below the market's own invoice, nor the estimate below what any one place's ledger comes to.
-    """
-    folder, still = tmp_path_factory.mktemp("m"), Still()
-    with clock.use(still), monkeypatch.context() as patched:
-        patched.setenv("XDG_STATE_HOME", str(folder / "state"))
-        patched.setenv("XDG_DATA_HOME", str(folder / "data"))
-        market = Market(still, lambda t, r, zone, kind, m, minute: _head(kind) or minute >= full.get(zone, 1e9), dict(ZONES))
-        opened(patched, market)
-        story = Story(folder, market)
-        receipt = story.run(prepare(written(folder, TWO.replace("SPOT", spot))), hours)
-        assert (receipt.remains, market.stacks) == ((), set())
-        got = [attempt for attempt in receipt.attempts if attempt.made]
-        assert len({attempt.zone for attempt in got}) == len(got) == (1 if receipt.exit_code == 0 else 0)
-        order = list(dict.fromkeys(attempt.zone for attempt in receipt.attempts))
-        assert order == [zone.name for region in ("us-east-2", "us-west-2") for zone in ZONES["aws", region]][: len(order)]
-        if receipt.exit_code:
-            assert (len(order), receipt.problem and receipt.problem.kind) == (4, Kind.CAPACITY.value)
-        design = story.record.design
-
-        def price(life: Life) -> float:
-            node = (
-                design.head
-                if life.name == "head"
-                else next(n for n in design.group("cpu").alternatives if n.instance == life.instance)
-            )
-            found = node.spot_price if life.market == "spot" and node.spot_price is not None else node.price
-            return found or 0.0
-
-        assert receipt.cost.final_usd is not None
-        assert receipt.cost.final_usd >= market.invoice(price) - 0.01
-        for begun, last in ((life.began, life.ended or 0.0) for life in market.lives if life.name == "head"):
-            items = story.record.meter.ledger.total(last) - story.record.meter.ledger.total(begun)
-            assert items <= (receipt.cost.estimated_usd or 0.0)
+def test_azure_is_asked_again_while_it_is_busy(prices_azure: Served) -> None:
+    busy, willing = iter([429, 503]), prices_azure.answer
+    prices_azure.answer = lambda *asked: (status, {}) if (status := next(busy, 0)) else willing(*asked)
+    assert len(azure.asked("westeurope").offers) == 3
+    assert clock.now() == NOW + 5
 
 
 @pytest.mark.parametrize(
-    ("listed", "first"),
+    ("status", "body", "kind"),
     [
-        ("local, aws/us-east-2, gcp/us-central1", "local"),
-        ("gcp/us-central1, aws/us-east-2, local", ""),
-        ("aws/us-east-2, local, gcp", "aws/us-east-2"),
+        (429, {}, Kind.THROTTLE),
+        (503, {}, Kind.TRANSIENT),
+        (400, {}, Kind.CONFIG),
+        (200, b"<html>", Kind.TRANSIENT),
+        (200, {"Error": "no"}, Kind.CONFIG),
+        (200, {"Items": [], "NextPageLink": None}, Kind.CONFIG),
     ],
 )
-def test_this_machine_keeps_its_place(
-    listed: str, first: str, folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened(monkeypatch, Market(still, lambda *_: True))
-    text = FILE.replace("SPOT", "never").replace("rank: listed", "rank: cost")
-    work = considered(written(folder, text.replace("aws/us-east-2, aws/us-west-2, gcp/us-central1", listed)), ask=lambda _: False)
-    order = [choice.target for choice in work.choices]
-    assert order.index("local") == [name.strip() for name in listed.split(",")].index("local")
-    assert not first or order[0] == first
+def test_what_azure_may_answer_instead(prices_azure: Served, status: int, body: Any, kind: Kind) -> None:
+    prices_azure.answer = lambda path, query, text: (status, body)
+    with pytest.raises(Refused) as problem:
+        azure.asked("westeurope")
+    assert problem.value.kind is kind
+    assert problem.value.fix
+
+
+def test_a_region_that_would_be_more_than_a_name_is_not_asked_for(prices_azure: Served) -> None:
+    with pytest.raises(Refused, match="no region of Azure"):
+        azure.asked("east' or 1 eq 1")
+    assert prices_azure.asked == []
+
+
+# --- Google Cloud ---------------------------------------------------------------------------------------------------------
+
+
+def sku(description: str, usd: str, group: str = "CPU", **more: Any) -> dict[str, Any]:
+    """As "services.skus.list" has one; `usd` for a unit and hour."""
+    units, _, rest = usd.partition(".")
+    price = {"currencyCode": "USD", "units": units, "nanos": int(rest.ljust(9, "0"))}
+    usage = "Preemptible" if "Spot" in description else "OnDemand"
+    unit = more.pop("unit", "GiBy.h" if group == "RAM" else "h")
+    return {
+        "name": "services/6F81-5844-456A/skus/0000-AAAA-0000",
+        "skuId": "0000-AAAA-0000",
+        "description": description,
+        "category": {
+            "serviceDisplayName": "Compute Engine",
+            "resourceFamily": "Compute",
+            "resourceGroup": group,
+            "usageType": more.pop("usage", usage),
+        },
+        "serviceRegions": more.pop("regions", ["us-central1", "us-east1"]),
+        "pricingInfo": [
+            {
+                "summary": "",
+                "pricingExpression": {
+                    "usageUnit": unit,
+                    "usageUnitDescription": "hour",
+                    "baseUnit": "s",
+                    "displayQuantity": 1,
+                    "tieredRates": [{"startUsageAmount": 0, "unitPrice": price}],
+                },
+                "currencyConversionRate": 1,
+                "effectiveTime": "2026-12-31T00:00:00Z",
+            }
+        ],
+        "serviceProviderName": "Google",
+    }
+
+
+SKUS = [
+    sku("N2 Instance Core running in Americas", "0.03"),
+    sku("N2 Instance Ram running in Americas", "0.004", "RAM"),
+    sku("Spot Preemptible N2 Instance Core running in Americas", "0.01"),
+    sku("Spot Preemptible N2 Instance Ram running in Americas", "0.002", "RAM"),
+    sku("N2 Instance Core running in Zurich", "0.9", regions=["europe-west6"]),
+    sku("N2 Custom Instance Core running in Americas", "0.5"),
+    sku("N2 Instance Core running in Americas DWS Calendar Mode", "0.001", usage="Commit1Mo"),
+    sku("DWS Calendar Mode N2 Instance Core running in Americas", "0.6"),
+    sku("N2 Sole Tenancy Instance Core running in Americas", "0.7"),
+    sku("Commitment v1: N2 Cpu in Americas for 1 Year", "0.0001", usage="Commit1Yr"),
+    sku("Compute optimized Core running in Americas", "0.05"),
+    sku("Compute optimized Ram running in Americas", "0.005", "RAM"),
+    sku("N2D AMD Instance Core running in Americas", "0.02"),
+    sku("H3 Instance Core running in Americas", "0.04"),
+    sku("H3 Instance Ram running in Americas", "0.003", "RAM"),
+    sku("Spot Preemptible H3 Instance Core running in Americas", "0.01"),
+    sku("Spot Preemptible H3 Instance Ram running in Americas", "0.001", "RAM"),
+    sku("G2 Instance Core running in Americas", "0.025"),
+    sku("G2 Instance Ram running in Americas", "0.003", "RAM"),
+    sku("Nvidia L4 GPU running in Americas", "0.56", "GPU"),
+    sku("Nvidia L4 GPU attached to Spot Preemptible VMs running in Americas", "0.22", "GPU"),
+    sku("A2 Instance Core running in Americas", "0.03"),
+    sku("A2 Instance Ram running in Americas", "0.004", "RAM"),
+    sku("Nvidia Tesla A100 GPU running in Americas", "2.9", "GPU"),
+    sku("Nvidia Tesla A100 80GB GPU running in Americas", "3.9", "GPU"),
+    sku("C3 Instance Core running in Americas", "0.03", unit="mo"),
+    sku("C3 Instance Ram running in Americas", "0.004", "RAM"),
+]
+
+
+def known(schema: str, value: Any, document: dict[str, Any]) -> None:
+    """Whether an answer has only what Google's own description has."""
+    for key, inner in value.items():
+        described = document["schemas"][schema]["properties"][key]
+        if "$ref" in described:
+            known(described["$ref"], inner, document)
+        for each in inner if isinstance(inner, list) and "$ref" in described.get("items", {}) else ():
+            known(described["items"]["$ref"], each, document)
+
+
+@pytest.fixture
+def prices_gcp(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
+    monkeypatch.setattr(gcp, "ENDPOINT", served.url)
+    monkeypatch.setattr(credentials, "token", lambda: lambda: "a-token")
+    where = files("googleapiclient") / "discovery_cache" / "documents" / "cloudbilling.v1.json"
+    document = json.loads(where.read_text())
+    half = len(SKUS) // 2
+
+    def answer(path: str, query: dict[str, str], body: Any) -> Answer:
+        assert path == "/cloudbilling.googleapis.com/v1/services/6F81-5844-456A/skus"
+        assert query.keys() <= document["resources"]["services"]["resources"]["skus"]["methods"]["list"]["parameters"].keys()
+        told = (
+            {"skus": SKUS[half:], "nextPageToken": ""} if query.get("pageToken") else {"skus": SKUS[:half], "nextPageToken": "2"}
+        )
+        known("ListSkusResponse", told, document)
+        return 200, told
+
+    served.answer = answer
+    return served
+
+
+def test_gcp_a_type_is_its_vcpus_its_memory_and_its_gpus(prices_gcp: Served) -> None:
+    told = {offer.name: (offer.on_demand, offer.spot) for offer in gcp.asked("us-central1").offers}
+    assert told["n2-standard-32"] == (pytest.approx(32 * 0.03 + 128 * 0.004), pytest.approx(32 * 0.01 + 128 * 0.002))
+    assert told["c2-standard-60"] == (pytest.approx(60 * 0.05 + 240 * 0.005), None)
+    assert told["g2-standard-48"] == (pytest.approx(48 * 0.025 + 192 * 0.003 + 4 * 0.56), None)
+    assert told["a2-highgpu-8g"] == (pytest.approx(96 * 0.03 + 680 * 0.004 + 8 * 2.9), None)
+    assert told["h3-standard-88"] == (pytest.approx(88 * 0.04 + 352 * 0.003), None), "there is no spot market for H3"
+    assert len(prices_gcp.asked) == 2
+
+
+def test_gcp_what_has_no_whole_price_keeps_the_one_that_it_had(prices_gcp: Served) -> None:
+    names = {offer.name for offer in gcp.asked("us-central1").offers}
+    assert not {name for name in names if name.startswith(("n2d-", "c3-", "a2-ultragpu-", "a3-"))}
+    with pytest.raises(Refused, match="no price in europe-west6"):
+        gcp.asked("europe-west6")
+
+
+def test_gcp_refuses(prices_gcp: Served) -> None:
+    wrong = {"error": {"code": 403, "message": "Cloud Billing API has not been used", "status": "PERMISSION_DENIED"}}
+    prices_gcp.answer = lambda path, query, body: (403, wrong)
+    with pytest.raises(Refused, match="not to be had") as problem:
+        gcp.asked("us-central1")
+    assert (problem.value.kind, "has not been used" in problem.value.why) == (Kind.AUTH, True)
+    assert "cloudbilling.googleapis.com" in problem.value.fix
+
+
+# --- AWS ------------------------------------------------------------------------------------------------------------------
+
+
+def product(name: str, usd: str, unit: str = "Hrs") -> str:
+    """An entry of GetProducts' PriceList, as "Reading the service price list file for an AWS service" has it."""
+    dimension = {"unit": unit, "endRange": "Inf", "description": "", "appliesTo": [], "rateCode": "A", "beginRange": "0"}
+    term = {"priceDimensions": {"A.B.C": {**dimension, "pricePerUnit": {"USD": usd}}}, "sku": "A", "offerTermCode": "B"}
+    attributes = {"instanceType": name, "regionCode": "us-east-2", "operatingSystem": "Linux", "vcpu": "4"}
+    return json.dumps(
+        {
+            "product": {"productFamily": "Compute Instance", "attributes": attributes, "sku": "A"},
+            "serviceCode": "AmazonEC2",
+            "terms": {"OnDemand": {"A.B": term}},
+            "version": "20270101000000",
+            "publicationDate": "2027-01-01T00:00:00Z",
+        }
+    )
+
+
+PRODUCTS = [
+    product("c7i.48xlarge", "8.1000000000"),
+    product("c7i.48xlarge", "0.0000000000"),
+    product("hpc7a.96xlarge", "7.2500000000"),
+    product("c6i.large", "0.0850000000"),
+    product("m7i-flex.large", "0.0900000000"),
+    product("c7i.metal-24xl", "4.7000000000"),
+    product("inf2.xlarge", "0.7600000000"),
+    product("t2.medium", "0.0464000000"),
+    product("m7i.8xlarge", "1.5000000000", unit="Quantity"),
+]
+
+
+@pytest.fixture
+def prices_aws(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Served]:
+    def answer(path: str, query: dict[str, str], body: Any) -> Answer:
+        assert body["ServiceCode"] == "AmazonEC2"
+        filters = {each["Field"]: each["Value"] for each in body["Filters"]}
+        assert filters["regionCode"] == "us-east-2"
+        assert (filters["operatingSystem"], filters["tenancy"], filters["preInstalledSw"]) == ("Linux", "Shared", "NA")
+        first = {"PriceList": PRODUCTS[:4], "NextToken": "2"}
+        return 200, {"FormatVersion": "aws_v1", **({"PriceList": PRODUCTS[4:]} if body.get("NextToken") else first)}
+
+    served.answer = answer
+    monkeypatch.setenv("AWS_ENDPOINT_URL_PRICING", served.url)
+    with mock_aws():
+        yield served
+
+
+def test_aws_prices_and_shapes_of_types_that_nobody_knew(prices_aws: Served) -> None:
+    answer = aws.asked("us-east-2")
+    told = {offer.name: offer.on_demand for offer in answer.offers}
+    assert told == {"c7i.48xlarge": 8.1, "hpc7a.96xlarge": 7.25, "c6i.large": 0.085}
+    assert {offer.name: offer.spot for offer in answer.offers}["hpc7a.96xlarge"] is None, "it is on demand only"
+    assert [(shape.name, shape.vcpus, shape.cores, shape.memory_mib, shape.arch) for shape in answer.shapes] == [
+        ("c6i.large", 2, 1, 4096, "x86_64")
+    ]
+    assert len(prices_aws.asked) == 2
+
+
+def test_aws_shapes_are_what_the_bundled_table_has_of_the_same_types() -> None:
+    """The table was made of the same answer: EFA cards, GPUs, whole cores."""
+    with mock_aws():
+        ec2 = boto3.client("ec2", region_name="us-east-1")
+        names = ["p5.48xlarge", "hpc7a.96xlarge", "g6.48xlarge", "c7i.48xlarge"]
+        told = ec2.describe_instance_types(InstanceTypes=names)["InstanceTypes"]
+    assert len(told) == len(names)
+    for each in told:
+        shape, kind = aws._shape(each, TODAY), bundled().named(each["InstanceType"])
+        assert kind is not None
+        known = (kind.vcpus, kind.cores, kind.memory_mib, kind.gpus, kind.gpu, kind.fabric, kind.cards)
+        assert (shape.vcpus, shape.cores, shape.memory_mib, shape.gpus, shape.gpu, shape.fabric, shape.cards) == known
+
+
+def test_aws_spot_is_the_dearest_zones_latest_price() -> None:
+    ec2 = boto3.client("ec2", region_name="us-east-2", aws_access_key_id="a", aws_secret_access_key="b")
+
+    def said(name: str, zone: str, usd: str, hour: int) -> dict[str, Any]:
+        at = datetime(2027, 1, 15, hour, tzinfo=UTC)
+        return {
+            "InstanceType": name,
+            "AvailabilityZone": zone,
+            "SpotPrice": usd,
+            "Timestamp": at,
+            "ProductDescription": "Linux/UNIX",
+        }
+
+    history = [
+        said("c7i.48xlarge", "us-east-2a", "2.5", 3),
+        said("c7i.48xlarge", "us-east-2a", "9.9", 1),
+        said("c7i.48xlarge", "us-east-2b", "3.5", 2),
+        said("c7a.48xlarge", "us-east-2a", "1.0", 2),
+    ]
+    with Stubber(ec2) as stub, clock.use(Still(NOW)):
+        asked = {"StartTime": f"{TODAY}T08:00:00.000Z", "ProductDescriptions": ["Linux/UNIX"]}
+        stub.add_response("describe_spot_price_history", {"SpotPriceHistory": history[:2], "NextToken": "2"}, asked)
+        stub.add_response("describe_spot_price_history", {"SpotPriceHistory": history[2:]}, {**asked, "NextToken": "2"})
+        assert aws._spot(ec2) == {"c7i.48xlarge": 3.5, "c7a.48xlarge": 1.0}
+
+
+# --- all of them ----------------------------------------------------------------------------------------------------------
+
+
+def test_what_came_is_what_the_catalogue_then_says(prices_azure: Served) -> None:
+    (done,) = refresh(["azure/westeurope"])
+    assert (done.cloud, done.region, done.prices, done.problem) == ("azure", "westeurope", 3, None)
+    kind = cache.read(cache.folder()).named(HB, "westeurope")
+    assert kind is not None
+    assert (kind.on_demand, kind.spot, kind.basis, kind.as_of) == (4.68, 1.5, "live", TODAY)
+
+
+def test_one_that_cannot_be_asked_leaves_the_others(prices_azure: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(credentials, "token", lambda: (_ for _ in ()).throw(Refused("no credentials", fix="log in")))
+    found = {done.cloud: done for done in refresh(["gcp/us-central1", "azure/westeurope"])}
+    assert found["azure"].prices == 3
+    assert found["gcp"].problem is not None
+    assert [path.name for path in cache.folder().iterdir()] == ["azure-westeurope.prices.csv"]
+
+
+def test_without_credentials_azure_alone_is_asked(prices_azure: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_PROFILE", "GOOGLE_APPLICATION_CREDENTIALS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AZURE_DEFAULTS_LOCATION", "westeurope")
+    assert [(done.cloud, done.region) for done in refresh()] == [("azure", "westeurope")]
+
+
+@pytest.mark.parametrize("target", ["local", "nspawn", "awss", "aws/"])
+def test_what_has_no_prices_is_not_asked(target: str) -> None:
+    with pytest.raises(Invalid):
+        refresh([target])

@@ -1,0 +1,62 @@
+"""`burst catalog refresh`: prices of now, asked of the clouds side by side, into the cache (catalog/cache.py).
+
+One that cannot be asked leaves what was known as it was; the others go on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from provisioner.catalog import cache
+from provisioner.catalog.regions import REGIONS
+from provisioner.errors import BurstError, Invalid
+from provisioner.spec.model import parse_target
+from provisioner.targets.market import MARKETS, market
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """A cloud's region: how many `prices` came, and how many `types` that nobody knew before; or why none did."""
+
+    cloud: str
+    region: str
+    prices: int = 0
+    types: int = 0
+    problem: BurstError | None = None
+
+
+def refresh(targets: Sequence[str] = ()) -> tuple[Refreshed, ...]:
+    """Of these (aws, aws/us-east-2); of none: every cloud that there are credentials for, or that needs none, in the region of
+    the user's own configuration. Raises Invalid for what is no cloud, before anybody is asked.
+    """
+    places = _places(targets)
+    with ThreadPoolExecutor(max(1, len(places))) as pool:
+        return tuple(pool.map(lambda place: _one(*place), places))
+
+
+def _places(targets: Sequence[str]) -> list[tuple[str, str]]:
+    if not targets:
+        return [(cloud, region) for cloud in MARKETS for region in market(cloud).places()]
+    places: list[tuple[str, str]] = []
+    for text in targets:
+        try:
+            meant = parse_target(text)
+        except ValueError as problem:
+            raise Invalid(str(problem), fix="--target aws/us-east-2") from problem
+        if meant.name not in MARKETS:
+            why = f"{meant.name} costs nothing; those with prices: {', '.join(MARKETS)}"
+            raise Invalid(f"there are no prices of {meant.name}", why=why, fix="--target aws/us-east-2")
+        regions = (meant.region,) if meant.region else market(meant.name).places() or (REGIONS[meant.name],)
+        places.extend((meant.name, region) for region in regions)
+    return list(dict.fromkeys(places))
+
+
+def _one(cloud: str, region: str) -> Refreshed:
+    try:
+        answer = market(cloud).asked(region)
+    except BurstError as problem:
+        return Refreshed(cloud, region, problem=problem)
+    cache.keep(cloud, region, answer.offers, answer.shapes)
+    return Refreshed(cloud, region, len(answer.offers), len(answer.shapes))

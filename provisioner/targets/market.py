@@ -1,0 +1,38 @@
+"""What machines cost, asked of the clouds themselves: one module for each cloud, imported when it is asked.
+
+A market has two functions: `places()`, the regions that are asked where none is named, none without credentials where it
+needs them; and `asked(region)` → Answer, which raises Refused. Nothing is made, and nothing is written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib import import_module
+from typing import NamedTuple, Protocol, cast
+
+from provisioner.catalog.rows import Offer, Shape
+
+MARKETS: dict[str, str] = {
+    "aws": "provisioner.targets.aws.prices",
+    "gcp": "provisioner.targets.gcp.prices",
+    "azure": "provisioner.targets.azure.prices",
+}
+
+
+class Answer(NamedTuple):
+    """Prices in one region, of types that are known; and shapes of some that were not, with prices among them."""
+
+    offers: Sequence[Offer]
+    shapes: Sequence[Shape] = ()
+
+
+class Market(Protocol):
+    """One cloud's."""
+
+    def places(self) -> tuple[str, ...]: ...
+    def asked(self, region: str) -> Answer: ...
+
+
+def market(cloud: str) -> Market:
+    """That of a cloud of MARKETS."""
+    return cast(Market, import_module(MARKETS[cloud]))
