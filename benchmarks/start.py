@@ -1,4 +1,4 @@
-"""How soon the command answers: `--help` against its own framework, then what needs no cluster."""
+"""How soon the command answers: `--help` against its own framework, then what needs no cluster, and the catalogue."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from measure import Figure, Place, alternate, burst, call, spent
+
+from provisioner.catalog.table import Catalogue, bundle
 
 _FILE = Path(__file__).with_name("four-groups.yaml")
 # What only needs say, so that each cloud has something for it.
@@ -31,7 +33,14 @@ def figures(place: Place) -> list[Figure]:
         _command("validate, 4 groups", validate, bare),
         _command("plan, 4 groups", plan, bare),
         _command("plan, 4 groups on 3 clouds", ranked, bare),
+        Figure("read the catalogue", alternate(place.rounds(21), _catalogue)[0], bound=0.05),
     ]
+
+
+def _catalogue() -> float:
+    """Seconds until both tables are read and one region is priced."""
+    bundle.cache_clear()
+    return spent(lambda: Catalogue(*bundle()).sold("aws", "us-east-2"))
 
 
 def _command(name: str, samples: Sequence[float], bare: Sequence[float]) -> Figure:

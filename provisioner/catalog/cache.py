@@ -61,6 +61,14 @@ def days(as_of: str, now: float) -> int:
     return max(0, (datetime.fromtimestamp(now, UTC).date() - date.fromisoformat(as_of)).days)
 
 
+def age(catalogue: Catalogue, names: Iterable[str], region: str | None, now: float) -> str:
+    """What is to be said of these types' prices: "" where the oldest is younger than OLD_DAYS."""
+    told = [(kind.as_of, kind.cloud) for name in names if (kind := catalogue.named(name, region)) is not None]
+    if not told or (old := days(min(told)[0], now)) <= OLD_DAYS:
+        return ""
+    return f"prices of {min(told)[1]}/{region} are {old} days old, of {min(told)[0]}"
+
+
 def _tables(place: Path, what: str, parse: Callable[[Iterable[str]], Iterator[Row]], problems: list[str]) -> Iterator[Row]:
     for path in sorted(place.glob(f"*.{what}.csv")):
         try:

@@ -1,4 +1,4 @@
-"""Prices of what stands beside machines, read once: `prices.csv` beside this file. Machines' own are in instances.csv.
+"""Prices of what stands beside machines, read once: `prices.csv` beside this file. Machines' own are in machines.csv.
 
 A `published` figure was found on a vendor's page or in somebody's bill; an `estimate` was not found, and says so. A region
 without a row of its own has its cloud's row `*`. A GB of the vendors' pages is a GiB here, which is what they bill.
@@ -38,7 +38,7 @@ class Price:
     def hourly(self, gib: int = 1) -> float:
         """USD an hour: of `gib` GiB where it is billed by the GiB, of one disk or thing otherwise."""
         if self.usd is None:
-            raise ValueError(f"{self.item}: its price is in instances.csv")
+            raise ValueError(f"{self.item}: its price is in machines.csv")
         return self.usd * (gib / MONTH if self.unit == "GiB-month" else 1 / MONTH if self.unit == "disk-month" else 1)
 
 

@@ -91,6 +91,13 @@ class Catalogue:
         return tuple(sorted(every, key=lambda t: (t.price(), t.name, t.region)))
 
     @property
+    def once(self) -> tuple[InstanceType, ...]:
+        """Every type in its cloud's default region, or where it is sold; cheapest first."""
+        every = [kind for name in self._shapes if (kind := self.named(name)) is not None]
+        at_home = [self.named(kind.name, kind.priced_in) or kind for kind in every]
+        return tuple(sorted(at_home, key=lambda t: (t.price(), t.name)))
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Of GPUs, by name."""
         return tuple(sorted({shape.gpu for shape in self._shapes.values() if shape.gpu}))

@@ -28,7 +28,7 @@ COMMANDS: dict[str, str] = {
     "validate": "Check a file.",
     "plan": "Show what would be made, and what it would cost.",
     "render": "Print the files that the cluster would be made from.",
-    "catalog": "List the instance types that are known.",
+    "catalog": "List and search the machine types that are known, and ask the clouds for their prices of now.",
     "schema": "Print the file's JSON Schema, for editors.",
     "doctor": "Say what is missing here, and the command that installs it.",
     "completion": "Print the shell's completion script.",

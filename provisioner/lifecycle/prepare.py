@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from provisioner import clock
-from provisioner.catalog.cache import known
+from provisioner.catalog import cache
+from provisioner.catalog.regions import REGIONS
 from provisioner.design import model, rules
 from provisioner.design.decide import decide
 from provisioner.errors import Invalid, Refused
-from provisioner.findings import Finding, error, errors
+from provisioner.findings import Finding, error, errors, info
 from provisioner.lifecycle import state
 from provisioner.lifecycle.away import results
 from provisioner.lifecycle.candidates import Candidate, all_asked, choices, ranked
@@ -96,8 +97,18 @@ def _run(loaded: Loaded, run_id: str | None = None) -> model.Run:
 
 
 def _decided(loaded: Loaded, reference: TargetRef, run: model.Run) -> tuple[model.Design, tuple[Finding, ...]]:
-    design, found = decide(loaded.spec, known(), run, reference, rehearsed=_rehearsed())
-    return design, tuple(_placed(finding, loaded) for finding in found)
+    design, found = decide(loaded.spec, cache.known(), run, reference, rehearsed=_rehearsed())
+    return design, (*(_placed(finding, loaded) for finding in found), *_aged(design, clock.now()))
+
+
+def _aged(design: model.Design, now: float) -> tuple[Finding, ...]:
+    """How old the prices are that a plan on a cloud rests on, where that is long ago."""
+    if design.target not in REGIONS:
+        return ()
+    logins = (design.login.node,) if design.login is not None else ()
+    nodes = (design.head, *logins, *(node for group in design.groups for node in group.alternatives))
+    said = cache.age(cache.known(), sorted({node.instance for node in nodes}), design.region, now)
+    return (info("price-age", said, f"burst catalog refresh --target {design.target}/{design.region}"),) if said else ()
 
 
 def _rehearsed() -> float | None:

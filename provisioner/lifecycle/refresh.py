@@ -7,24 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from provisioner.catalog import cache
 from provisioner.catalog.regions import REGIONS
 from provisioner.errors import BurstError, Invalid
 from provisioner.spec.model import parse_target
-from provisioner.targets.market import MARKETS, market
-
-
-@dataclass(frozen=True)
-class Refreshed:
-    """A cloud's region: how many `prices` came, and how many `types` that nobody knew before; or why none did."""
-
-    cloud: str
-    region: str
-    prices: int = 0
-    types: int = 0
-    problem: BurstError | None = None
+from provisioner.targets.market import MARKETS, Refreshed, market
 
 
 def refresh(targets: Sequence[str] = ()) -> tuple[Refreshed, ...]:

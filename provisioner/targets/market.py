@@ -7,10 +7,12 @@ needs them; and `asked(region)` → Answer, which raises Refused. Nothing is mad
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import import_module
 from typing import NamedTuple, Protocol, cast
 
 from provisioner.catalog.rows import Offer, Shape
+from provisioner.errors import BurstError
 
 MARKETS: dict[str, str] = {
     "aws": "provisioner.targets.aws.prices",
@@ -24,6 +26,17 @@ class Answer(NamedTuple):
 
     offers: Sequence[Offer]
     shapes: Sequence[Shape] = ()
+
+
+@dataclass(frozen=True)
+class Refreshed:
+    """A cloud's region: how many `prices` came, and how many `types` that nobody knew before; or why none did."""
+
+    cloud: str
+    region: str
+    prices: int = 0
+    types: int = 0
+    problem: BurstError | None = None
 
 
 class Market(Protocol):

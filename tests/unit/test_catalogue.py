@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from making import RUN, catalogue, instance, spec
+from making import RUN, Still, catalogue, instance, spec, write
 
+from provisioner import clock
 from provisioner.catalog import cache, rows
 from provisioner.catalog.markets import has_spot
 from provisioner.catalog.regions import REGIONS
 from provisioner.catalog.rows import Offer
 from provisioner.catalog.table import BASES, InstanceType, bundle, bundled
 from provisioner.design.decide import decide
+from provisioner.lifecycle.prepare import decided
 from provisioner.spec.model import parse_target
 
 PLACES = [(cloud, region) for cloud in REGIONS for region in bundled().regions(cloud)]
@@ -247,3 +249,23 @@ def test_ages() -> None:
     assert cache.days("2026-11-25", noon * day + 43200) == 0
     assert cache.days("2026-10-26", noon * day) == 30
     assert cache.days("2026-12-01", noon * day) == 0
+
+
+def test_how_old_a_plans_prices_are_is_said_where_that_is_long(folder: Path) -> None:
+    noon = 1_800_000_000.0
+    file = write(folder, "{version: 1, name: a, groups: {a: {instance: c7i.48xlarge, nodes: 1}}, head: {instance: c7i.48xlarge}}")
+
+    def said(target: str, days: int) -> list[tuple[str, str, str]]:
+        with clock.use(Still(noon)):
+            day = clock.utc(noon - days * 86400)[:10]
+            cache.keep("aws", "us-west-2", [row("c7i.48xlarge", 8.0, day, "us-west-2")])
+            cache.known.cache_clear()
+            return [(f.level.value, f.message, f.fix) for f in decided(file, target)[2] if f.code == "price-age"]
+
+    try:
+        assert said("aws/us-west-2", 30) == []
+        fix = "burst catalog refresh --target aws/us-west-2"
+        assert said("aws/us-west-2", 31) == [("info", "prices of aws/us-west-2 are 31 days old, of 2026-12-15", fix)]
+        assert said("local", 31) == []
+    finally:
+        cache.known.cache_clear()

@@ -44,6 +44,7 @@ def test_what_readmes_tell_to_set_and_read_is_known() -> None:
 def test_links_of_the_pages_lead_somewhere() -> None:
     for page in (
         "README.md",
+        "docs/catalogue.md",
         "docs/stacks.md",
         "docs/preflight.md",
         "docs/clouds.md",

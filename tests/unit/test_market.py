@@ -391,7 +391,7 @@ def test_aws_shapes_are_what_the_bundled_table_has_of_the_same_types() -> None:
     """The table was made of the same answer: EFA cards, GPUs, whole cores."""
     with mock_aws():
         ec2 = boto3.client("ec2", region_name="us-east-1")
-        names = ["p5.48xlarge", "hpc7a.96xlarge", "g6.48xlarge", "c7i.48xlarge"]
+        names = ["p5.48xlarge", "hpc7a.96xlarge", "g6.48xlarge", "g7e.48xlarge", "c7i.48xlarge"]
         told = ec2.describe_instance_types(InstanceTypes=names)["InstanceTypes"]
     assert len(told) == len(names)
     for each in told:

@@ -33,6 +33,9 @@ _LINUX = {
 # has its whole speed only for some of the time.
 _FAMILY = re.compile(r"(hpc|c|m|r|x|g|p)\d.*(?<!flex)")
 
+# What the file and the other clouds call a GPU that EC2 has another name for.
+_GPU_NAMES = {"RTX PRO Server 6000": "RTX PRO 6000"}
+
 
 def places() -> tuple[str, ...]:
     """The user's own region, where there are credentials."""
@@ -130,7 +133,7 @@ def _shape(told: Mapping[str, Any], today: str) -> Shape:
         threads=cpus["DefaultVCpus"] // cpus["DefaultCores"],
         memory_mib=told["MemoryInfo"]["SizeInMiB"],
         gpus=sum(gpu["Count"] for gpu in gpus),
-        gpu=gpus[0]["Name"] if gpus else "",
+        gpu=_GPU_NAMES.get(gpus[0]["Name"], gpus[0]["Name"]) if gpus else "",
         gpu_memory=gpus[0]["MemoryInfo"]["SizeInMiB"] / 1024 if gpus else None,
         arch="arm64" if "arm64" in told["ProcessorInfo"]["SupportedArchitectures"] else "x86_64",
         network=float(baseline) or None,
