@@ -22,7 +22,7 @@ from provisioner.catalog import rows
 from provisioner.catalog.rows import Offer, Shape
 from provisioner.catalog.table import Catalogue, bundle
 
-# From then on its age is said wherever prices are.
+# From then on a plan says how old it is.
 OLD_DAYS = 30
 Row = TypeVar("Row", Shape, Offer)
 
@@ -59,14 +59,6 @@ def read(place: Path) -> Catalogue:
 def days(as_of: str, now: float) -> int:
     """How old a row is."""
     return max(0, (datetime.fromtimestamp(now, UTC).date() - date.fromisoformat(as_of)).days)
-
-
-def age(catalogue: Catalogue, names: Iterable[str], region: str | None, now: float) -> str:
-    """What is to be said of these types' prices: "" where the oldest is younger than OLD_DAYS."""
-    told = [(kind.as_of, kind.cloud) for name in names if (kind := catalogue.named(name, region)) is not None]
-    if not told or (old := days(min(told)[0], now)) <= OLD_DAYS:
-        return ""
-    return f"prices of {min(told)[1]}/{region} are {old} days old, of {min(told)[0]}"
 
 
 def _tables(place: Path, what: str, parse: Callable[[Iterable[str]], Iterator[Row]], problems: list[str]) -> Iterator[Row]:

@@ -137,6 +137,11 @@ class Catalogue:
             shape, asked, *max(known, key=lambda found: (found[0].on_demand or 0.0, found[0].region), default=nothing)
         )
 
+    def oldest(self, names: Iterable[str], region: str | None, basis: str | None = None) -> InstanceType | None:
+        """Of these types, in a region, the one whose price is the oldest; with `basis` of those with a price on it alone."""
+        kinds = [kind for name in names if (kind := self.named(name, region)) and basis in (None, kind.basis)]
+        return min(kinds, key=lambda t: (t.as_of, t.name), default=None)
+
     def fits(
         self,
         cloud: str,

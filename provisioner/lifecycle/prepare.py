@@ -102,13 +102,15 @@ def _decided(loaded: Loaded, reference: TargetRef, run: model.Run) -> tuple[mode
 
 
 def _aged(design: model.Design, now: float) -> tuple[Finding, ...]:
-    """How old the prices are that a plan on a cloud rests on, where that is long ago."""
-    if design.target not in REGIONS:
-        return ()
+    """What was refreshed long ago still counts, and is said."""
     logins = (design.login.node,) if design.login is not None else ()
     nodes = (design.head, *logins, *(node for group in design.groups for node in group.alternatives))
-    said = cache.age(cache.known(), sorted({node.instance for node in nodes}), design.region, now)
-    return (info("price-age", said, f"burst catalog refresh --target {design.target}/{design.region}"),) if said else ()
+    kind = cache.known().oldest((node.instance for node in nodes), design.region, "live")
+    if design.target not in REGIONS or kind is None or (old := cache.days(kind.as_of, now)) <= cache.OLD_DAYS:
+        return ()
+    where = f"{design.target}/{design.region}"
+    said = f"prices of {where} were refreshed {old} days ago, on {kind.as_of}"
+    return (info("price-age", said, f"burst catalog refresh --target {where}"),)
 
 
 def _rehearsed() -> float | None:

@@ -251,7 +251,7 @@ def test_ages() -> None:
     assert cache.days("2026-12-01", noon * day) == 0
 
 
-def test_how_old_a_plans_prices_are_is_said_where_that_is_long(folder: Path) -> None:
+def test_what_was_refreshed_long_ago_is_said_in_a_plan(folder: Path) -> None:
     noon = 1_800_000_000.0
     file = write(folder, "{version: 1, name: a, groups: {a: {instance: c7i.48xlarge, nodes: 1}}, head: {instance: c7i.48xlarge}}")
 
@@ -265,7 +265,7 @@ def test_how_old_a_plans_prices_are_is_said_where_that_is_long(folder: Path) -> 
     try:
         assert said("aws/us-west-2", 30) == []
         fix = "burst catalog refresh --target aws/us-west-2"
-        assert said("aws/us-west-2", 31) == [("info", "prices of aws/us-west-2 are 31 days old, of 2026-12-15", fix)]
+        assert said("aws/us-west-2", 31) == [("info", "prices of aws/us-west-2 were refreshed 31 days ago, on 2026-12-15", fix)]
         assert said("local", 31) == []
     finally:
         cache.known.cache_clear()
