@@ -156,7 +156,7 @@ def recorded_lacks(statements: Policy) -> list[str]:
 
 # Statements of both policies that hold for everybody's: they only look, or what AWS has no condition for.
 FREE = {
-    *("See", "SeeImages", "SeeRoles"),  # changes nothing
+    *("See", "SeeImages", "SeeRoles", "SeePrices"),  # changes nothing
     *("MakeMachines", "UseNetwork"),  # useless without Make, which asks for the tag
     *("TunnelBySsh", "FsxNetwork"),  # a public document; a listing
 }

@@ -180,7 +180,9 @@ def test_the_role_and_the_page_are_the_programs(called: tuple[set[str], Any]) ->
 
 def test_every_call_was_come_by(called: tuple[Any, set[watching.Site]]) -> None:
     own = [ROOT / "provisioner/launch/gcp.py", ROOT / "provisioner/alone/end_gcp.py"]
-    modules = [*own, *sorted((ROOT / "provisioner/targets/gcp").glob("*.py"))]
+    place = sorted((ROOT / "provisioner/targets/gcp").glob("*.py"))
+    # Prices are nobody's: whoever has credentials may read them.
+    modules = [*own, *(path for path in place if path.name != "prices.py")]
     assert watching.missed(modules, {"call", "pages"}, called[1]) == []
     assert len(watching.missed(modules, {"call", "pages"}, set())) > 20
 
