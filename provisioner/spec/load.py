@@ -80,7 +80,8 @@ def check(path: Path) -> tuple[Spec | None, Source, tuple[Finding, ...]]:
         moved = Source(source.path, mended.data, mended.lines(source.lines))
         for rule in RULES:
             ruled.extend(rule(spec, moved, known))
-    every = (*found, *invalid, *ruled)
+    # What is there twice in a line is told of once.
+    every = tuple(dict.fromkeys((*found, *invalid, *ruled)))
     return spec, source, tuple(sorted(every, key=lambda finding: finding.line or 0))
 
 

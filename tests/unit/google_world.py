@@ -25,7 +25,7 @@ LUSTRE = f"lustre.googleapis.com/v1/projects/{PROJECT}/locations"
 BUCKETS = "storage.googleapis.com/storage/v1/b"
 INFOS = f"cloudquotas.googleapis.com/v1/projects/{PROJECT}/locations/global/services/compute.googleapis.com/quotaInfos"
 PLACE = GcpPlace()
-FINE = "{version: 1, name: test, groups: {cpu: {instance: [c3-standard-4, n2-standard-8], nodes: {min: 1, max: 4}}}%s}"
+FINE = "{version: 1, name: test, head: {instance: c3-standard-4}, groups: {cpu: {instance: [c3-standard-4, n2-standard-8], nodes: {min: 1, max: 4}}}%s}"
 GIVEN = ", network: {id: projects/host-1/global/networks/shared, subnet: hpc}"
 TYPES = ("c3-standard-4", "n2-standard-8", "e2-standard-2", "c4-standard-8", "h4d-standard-192", "h3-standard-88")
 

@@ -191,7 +191,7 @@ def test_images(fine: Google, session: Session) -> None:
 
 def test_an_image_of_one_group(fine: Google, session: Session) -> None:
     """By its family; only that group's machines boot from it, whose disks are larger then."""
-    text = "{version: 1, name: t, groups: {cpu: {instance: c3-standard-4, nodes: 1, image: projects/p-1/global/images/family/f}}}"
+    text = "{version: 1, name: t, head: {instance: c3-standard-4}, groups: {cpu: {instance: c3-standard-4, nodes: 1, image: projects/p-1/global/images/family/f}}}"
     _, image = told("compute", "Image", status="READY", architecture="X86_64", diskSizeGb="100")
     fine.put(f"{COMPUTE}/global/images/family/f", **image)
     assert PLACE.preflight(session, design(text, "gcp")) == ()

@@ -30,7 +30,7 @@ def session(fine: Google) -> Session:
 
 
 def asked(session: Session, groups: str, more: str = "") -> tuple[Finding, ...]:
-    text = f"{{version: 1, name: test, groups: {{{groups}}}{more}}}"
+    text = f"{{version: 1, name: test, head: {{instance: c3-standard-4}}, groups: {{{groups}}}{more}}}"
     return tuple(f for f in PLACE.preflight(session, design(text, "gcp")) if f.check == "quota")
 
 

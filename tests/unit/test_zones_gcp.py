@@ -14,8 +14,8 @@ from provisioner.errors import Refused
 from provisioner.launch.gcp import Session
 from provisioner.targets.base import Zone
 
-ONE = "{version: 1, name: test, groups: {cpu: {instance: [c3-standard-4, n2-standard-8], nodes: %s}}}"
-SPOT = "{version: 1, name: test, groups: {a: {instance: c3-standard-4, nodes: 2, spot: prefer}, b: {instance: %s, spot: only, nodes: {max: 1}}}}"
+ONE = "{version: 1, name: test, head: {instance: c3-standard-4}, groups: {cpu: {instance: [c3-standard-4, n2-standard-8], nodes: %s}}}"
+SPOT = "{version: 1, name: test, head: {instance: c3-standard-4}, groups: {a: {instance: c3-standard-4, nodes: 2, spot: prefer}, b: {instance: %s, spot: only, nodes: {max: 1}}}}"
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def types(session: Session, text: str, zone: str | None = None) -> list[str]:
 
 def test_no_zone_has_it(fine: Google, session: Session) -> None:
     """As the zones that may be taken are found."""
-    text = "{version: 1, name: test, groups: {gpu: {instance: g2-standard-4, nodes: 1}}}"
+    text = "{version: 1, name: test, head: {instance: c3-standard-4}, groups: {gpu: {instance: g2-standard-4, nodes: 1}}}"
     zone(fine, "us-central1-b", "g2-standard-4")
     zone(fine, "us-central1-f", "g2-standard-4", "c3-standard-4", status="DOWN")
     assert names(session, text) == []
