@@ -34,7 +34,7 @@ def command(
     """
     from provisioner.design.timeline import timeline as modelled
     from provisioner.errors import ExitCode
-    from provisioner.lifecycle.prepare import Wanted, considered, may_be_asked
+    from provisioner.lifecycle.prepare import Wanted, considered, may_be_asked, priced
     from provisioner.report.plan import plan_json, print_plan
     from provisioner.report.terminal import finding_lines
     from provisioner.report.timeline import print_timeline
@@ -48,7 +48,17 @@ def command(
         if timeline:
             print_timeline(design, found)
         else:
-            print_plan(design, work.choices, first.zones, work.findings, asked=first.asked, items=items)
+            unasked = "--offline" if offline else "no credentials for it were found: burst doctor"
+            print_plan(
+                design,
+                work.choices,
+                first.zones,
+                work.findings,
+                asked=first.asked,
+                unasked=unasked,
+                prices=priced(design),
+                items=items,
+            )
         for line in finding_lines(work.findings):
             click.echo(line)
     ctx.exit(0 if first.fits else int(ExitCode.REFUSED))

@@ -59,7 +59,7 @@ def _basis(design: Design, known: Bill) -> str:
     options = [option for nodes in known.nodes for option in nodes.options if option.market == "spot"]
     unknown = dict.fromkeys(option.instance for option in options if option.items[0].basis == "estimate")
     said = f"; no spot price is known of {', '.join(unknown)}, on demand's stands for it" if unknown else ""
-    return f"everything that is billed, from the bundled prices; the outputs are a guess{said}"
+    return f"everything that is billed, by published prices; the outputs are a guess{said}"
 
 
 def _markets(design: Design, known: Bill) -> tuple[Market, ...]:

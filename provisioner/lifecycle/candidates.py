@@ -122,11 +122,17 @@ def _stretches(candidates: Sequence[Candidate]) -> list[int]:
 
 def _expected(candidates: Sequence[Candidate]) -> bool:
     """Whether all are compared by what they are expected to cost; else by an hour of what is always there."""
-    return all(candidate.design.estimate.expected is not None for candidate in candidates)
+    return all(_likely(candidate.design) is not None for candidate in candidates)
 
 
 def _usd(design: Design, expected: bool) -> float | None:
-    return design.estimate.expected if expected else design.estimate.hourly
+    return _likely(design) if expected else design.estimate.hourly
+
+
+def _likely(design: Design) -> float | None:
+    """What it is expected to cost with what is tried first; None without jobs. A job without a time is taken to have one."""
+    estimate = design.estimate
+    return estimate.markets[0].expected if estimate.markets else estimate.expected
 
 
 def _remembered(candidate: Candidate, known: dict[tuple[str, ...], refusals.Answer]) -> Candidate:
@@ -156,7 +162,8 @@ def _choice(candidate: Candidate, candidates: Sequence[Candidate], by: Rank) -> 
         fits=candidate.fits,
         why=why,
         # What could not be decided was not counted.
-        expected_usd=estimate.expected if decided else None,
+        expected_usd=_likely(design) if decided else None,
+        assumed=bool(estimate.assumed) and decided,
         hourly_usd=estimate.hourly if decided else None,
         at_most_usd=estimate.total_max if decided else None,
         ready_s=round(candidate.seconds),

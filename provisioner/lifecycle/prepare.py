@@ -101,11 +101,27 @@ def _decided(loaded: Loaded, reference: TargetRef, run: model.Run) -> tuple[mode
     return design, (*(_placed(finding, loaded) for finding in found), *_aged(design, clock.now()))
 
 
-def _aged(design: model.Design, now: float) -> tuple[Finding, ...]:
-    """What was refreshed long ago still counts, and is said."""
+def priced(design: model.Design) -> str:
+    """How old the oldest price of the design's machines is, and what asks for those of now; "" where none is billed."""
+    kind = cache.known().oldest(_instances(design), design.region)
+    if design.target not in REGIONS or kind is None:
+        return ""
+    whose = "the cloud's own answer" if kind.basis == "live" else "the bundled table"
+    old = count(cache.days(kind.as_of, clock.now()), "day")
+    where = f"{design.target}/{design.region}"
+    return f"machines' prices: of {kind.as_of} at the oldest, {old} ago, {whose}; now: burst catalog refresh --target {where}"
+
+
+def _instances(design: model.Design) -> tuple[str, ...]:
+    """The names of all types that may be made."""
     logins = (design.login.node,) if design.login is not None else ()
     nodes = (design.head, *logins, *(node for group in design.groups for node in group.alternatives))
-    kind = cache.known().oldest((node.instance for node in nodes), design.region, "live")
+    return tuple(node.instance for node in nodes)
+
+
+def _aged(design: model.Design, now: float) -> tuple[Finding, ...]:
+    """What was refreshed long ago still counts, and is said."""
+    kind = cache.known().oldest(_instances(design), design.region, "live")
     if design.target not in REGIONS or kind is None or (old := cache.days(kind.as_of, now)) <= cache.OLD_DAYS:
         return ()
     where = f"{design.target}/{design.region}"

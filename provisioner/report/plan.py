@@ -24,9 +24,19 @@ _NAMED = 4
 
 
 def print_plan(
-    design: Design, choices: Sequence[Choice], zones: Sequence[Zone], findings: Sequence[Finding], *, asked: bool, items: bool
+    design: Design,
+    choices: Sequence[Choice],
+    zones: Sequence[Zone],
+    findings: Sequence[Finding],
+    *,
+    asked: bool,
+    unasked: str,
+    prices: str,
+    items: bool,
 ) -> None:
-    """On one screen; with `items` also each thing that is billed. `asked` is whether the place itself was asked."""
+    """On one screen; with `items` also each thing that is billed. `asked` is whether the place itself was asked, `unasked` why
+    not; `prices` how old the machines' are.
+    """
     place = design.target + (f"/{design.region}" if design.region else "")
     soon = timeline(design)
     ready = f"; the first node is ready after about {show_duration(round(soon.seconds))}" if soon is not None else ""
@@ -51,14 +61,16 @@ def print_plan(
     if items:
         print_bill(bill(design))
     print_costs(design.estimate, design.budget, design.ttl)
-    for line in (*_no_room(design, choices, zones), _account(place, findings, asked=asked)):
+    if prices:
+        click.echo(prices)
+    for line in (*_no_room(design, choices, zones), _account(place, findings, asked=asked, unasked=unasked)):
         click.echo(line)
 
 
 def _choice_row(choice: Choice) -> list[str]:
     why = f"{'chosen: ' if choice.chosen else ''}{choice.why}" if choice.fits else f"no: {choice.why}"
-    amounts = (choice.expected_usd, choice.hourly_usd, choice.at_most_usd)
-    usd = [_usd(amount) if choice.fits else "" for amount in amounts]
+    expected = _usd(choice.expected_usd) + ("~" if choice.assumed else "")
+    usd = [expected, _usd(choice.hourly_usd), _usd(choice.at_most_usd)] if choice.fits else ["", "", ""]
     return [choice.target, *usd, show_duration(round(choice.ready_s)) if choice.ready_s else "", why]
 
 
@@ -81,9 +93,10 @@ def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone]) -
     yield "no room: " + ("; then ".join(steps) if steps else "nothing else is tried; name more types, or a list of targets")
 
 
-def _account(place: str, findings: Sequence[Finding], *, asked: bool) -> str:
+def _account(place: str, findings: Sequence[Finding], *, asked: bool, unasked: str) -> str:
+    """Whether the account may have it, or why nobody knows."""
     if not asked:
-        return f"may it be made: {place} was not asked, for want of credentials or wish (--offline)"
+        return f"may it be made: {place} was not asked; {unasked}"
     wrong = [finding for finding in findings if finding.check]
     if errors(wrong):
         return f"may it be made: no, {place} was asked"

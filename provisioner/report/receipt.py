@@ -93,8 +93,8 @@ class Attempt(Part):
 
 class Choice(Part):
     """One target of the file, and why it was or was not `chosen`; `fits` is whether nothing speaks against it. USD; null where
-    a price is not known. `ready_s` is when the first node is ready, by typical figures, in seconds; `zones` in the order in
-    which they are tried.
+    a price is not known; `assumed` where jobs without a time were taken to have one. `ready_s` is when the first node is
+    ready, by typical figures, in seconds; `zones` in the order in which they are tried.
     """
 
     target: str
@@ -102,6 +102,7 @@ class Choice(Part):
     fits: bool
     why: str
     expected_usd: float | None
+    assumed: bool = False
     hourly_usd: float | None
     at_most_usd: float | None
     ready_s: float

@@ -111,7 +111,7 @@ def _target(google: Google, session: gcp.Session, folder: Path) -> None:
     place = GcpPlace()
     for text in (TEXT, EXISTING, IMAGE):
         place.preflight(session, design(text, "gcp"))
-    for kind in ("h4d-standard-192", "c3-standard-4", "g2-standard-4"):
+    for kind in ("h4d-standard-192", "c3-standard-4", "g2-standard-4", "t2d-standard-2"):
         google.put(f"compute.googleapis.com/compute/v1/projects/{PROJECT}/zones/{ZONE}/machineTypes/{kind}")
     google.put(f"compute.googleapis.com/compute/v1/projects/{PROJECT}/zones/{ZONE}", status="UP")
     assert [zone.name for zone in place.zones(session, design(TEXT, "gcp"))] == [ZONE]

@@ -273,7 +273,7 @@ def test_a_plan_shows_what_that_makes(capsys: pytest.CaptureFixture[str]) -> Non
         ["on-demand", "0.43", "to", "1.05", f"{whole.estimate.markets[1].expected:.2f}", "3.39"],
     ]
     assert lines[3:] == [
-        "ended before limits.cost, 5.00 USD; counted: everything that is billed, from the bundled prices; the outputs are a guess;"
+        "ended before limits.cost, 5.00 USD; counted: everything that is billed, by published prices; the outputs are a guess;"
         " not counted: NAT data (0.045 USD a GiB)"
     ]
     jobs = "".join(f", j{i}: {{command: ls}}" for i in range(6))
