@@ -195,7 +195,7 @@ def _told(quota: Quota) -> str:
 def _not_the_first(
     design: Design, quotas: Mapping[str, Quota], groups: Mapping[str, tuple[Sequence[Choice], int]]
 ) -> Iterator[Finding]:
-    """Groups whose fixed nodes fit, but not as what is tried first: at a quota nothing else is tried."""
+    """Groups whose fixed nodes fit, but not as what is tried first, which may be cheaper; the launch goes on to what fits."""
     for name, (choices, number) in groups.items():
         first, found = choices[0], choices[number]
         if number and first.least:

@@ -39,8 +39,18 @@ _AGAIN = "asked again, with pauses"
 _UNKNOWN = "it is unknown what is left: exit 7"
 # Meaning → what is done in (making and launching, deleting, listing).
 DONE: dict[str, tuple[str, str, str]] = {
-    "CAPACITY": ("a group's next type or market is tried; the last one's words are told", "asked again", "-"),
-    "QUOTA": ("stops with the provider's words and where to ask for more; what was made is ended", "asked again", "-"),
+    "CAPACITY": (
+        "a group's next type or market is tried; then all of it is ended, and the next zone or target tried; the last one's words "
+        "are told",
+        "asked again",
+        "-",
+    ),
+    "QUOTA": (
+        "a group's next type or market is tried; then it stops with the provider's words and where to ask for more, and what was "
+        "made is ended",
+        "asked again",
+        "-",
+    ),
     "THROTTLE": (
         "asked again, with pauses",
         "asked again, with pauses",

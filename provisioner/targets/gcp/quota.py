@@ -114,7 +114,7 @@ def _none(ask: _Asked, base: Taken, groups: Sequence[Options]) -> Iterator[Findi
 
 
 def _later(groups: Sequence[tuple[Group, Options]], chosen: Sequence[int]) -> Iterator[Finding]:
-    """A quota is no lack of room: where the first of what is tried is refused for it, nothing else is tried."""
+    """Where the first of what is tried has no quota, the next is tried, which may be dearer."""
     for (group, tried), i in zip(groups, chosen, strict=True):
         if i:
             words, fits = tried[0][0], tried[i][0]
