@@ -116,7 +116,7 @@ def test_groups_make_room_for_each_other() -> None:
 
 
 def test_an_elastic_group_is_not_kept_out_by_a_quota_that_is_used_up() -> None:
-    """It is warned of: what is tried first is not to be had, and at a quota nothing else is tried."""
+    """It is warned of: what is tried first is not to be had."""
     text = GROUPS.format("c7i.48xlarge", "{min: 0, max: 1}", "prefer")
     busy = running(("c7i.48xlarge", "spot"))
     (one,) = found(text, get_service_quota=limits(**{SPOT: 100}), describe_instances=busy)

@@ -40,8 +40,8 @@ _UNKNOWN = "it is unknown what is left: exit 7"
 # Meaning → what is done in (making and launching, deleting, listing).
 DONE: dict[str, tuple[str, str, str]] = {
     "CAPACITY": (
-        "a group's next type or market is tried; then all of it is ended, and the next zone or target tried; the last one's words "
-        "are told",
+        "a group's next type or market is tried; then all of it is ended, and the next zone or target tried; the last one's "
+        "words are told",
         "asked again",
         "-",
     ),
