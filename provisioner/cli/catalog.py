@@ -125,14 +125,14 @@ def _places(targets: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
     """Of "aws,gcp/us-central1". Raises Invalid."""
     from provisioner.catalog.regions import REGIONS
     from provisioner.errors import Invalid
-    from provisioner.spec.model import parse_target
+    from provisioner.spec.model import parse_targets
 
+    try:
+        named = parse_targets(",".join(targets)) if targets else ()
+    except ValueError as problem:
+        raise Invalid(str(problem), fix="--target aws,gcp/us-central1") from problem
     places = []
-    for text in ",".join(targets).split(",") if targets else ():
-        try:
-            meant = parse_target(text.strip())
-        except ValueError as problem:
-            raise Invalid(str(problem), fix="--target aws,gcp/us-central1") from problem
+    for meant in named:
         if meant.name not in REGIONS:
             raise Invalid(f"{meant.name} sells no machines", why=f"these do: {', '.join(REGIONS)}", fix="--target aws,gcp")
         places.append((meant.name, meant.region))
@@ -154,4 +154,5 @@ def _nothing(wanted: Wanted) -> Exception:
         return Invalid("nothing fits", why="no such machine is sold there as far as is known", fix="burst catalog refresh")
     kind, lacking = near
     why = f"the nearest is {kind.name} in {kind.cloud}/{kind.region}: {lacking}"
-    return Invalid("nothing fits", why=why, fix="ask for less, or look in more places: --target aws,gcp,azure")
+    elsewhere = ", or look in more places: --target aws,gcp,azure" if wanted.places else ""
+    return Invalid("nothing fits", why=why, fix=f"ask for less{elsewhere}")

@@ -34,7 +34,8 @@ def command(
     """
     from provisioner.design.timeline import timeline as modelled
     from provisioner.errors import ExitCode
-    from provisioner.lifecycle.prepare import Wanted, considered, may_be_asked, priced
+    from provisioner.lifecycle.prepare import Wanted, considered, may_be_asked
+    from provisioner.lifecycle.price_age import priced
     from provisioner.report.plan import plan_json, print_plan
     from provisioner.report.terminal import finding_lines
     from provisioner.report.timeline import print_timeline
@@ -48,7 +49,8 @@ def command(
         if timeline:
             print_timeline(design, found)
         else:
-            unasked = "--offline" if offline else "no credentials for it were found: burst doctor"
+            wrong = "the file is wrong for it" if not first.fits else "no credentials for it were found: burst doctor"
+            unasked = "--offline" if offline else wrong
             print_plan(
                 design,
                 work.choices,

@@ -108,7 +108,9 @@ def ranked(candidates: Sequence[Candidate], by: Rank) -> tuple[Candidate, ...]:
         cost = (usd is None, round(usd or 0.0, 2))
         time = round(candidate.seconds)
         first = {"cost": (*cost, time), "time": (time, *cost), "listed": ()}[by] if candidate.fits else ()
-        return (not candidate.fits, candidate.refused >= 1.0, stretches[position], *first, position)
+        # Of those that do not fit, what was asked tells most.
+        unasked = not candidate.fits and not candidate.asked
+        return (not candidate.fits, unasked, candidate.refused >= 1.0, stretches[position], *first, position)
 
     return tuple(candidate for _, candidate in sorted(enumerate(told), key=key))
 
@@ -189,5 +191,5 @@ def _next(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
     expected = _expected(candidates)
     ours, first = (_usd(each.design, expected) for each in (candidate, candidates[0]))
     more = ours - first if ours is not None and first is not None else 0.0
-    cost = f", for {more:.2f} USD more" + ("" if expected else " an hour") if more > 0 else ""
-    return f"if there is no room before{cost}" + (f"; {candidate.said}" if candidate.said else "")
+    cost = f"{more:.2f} USD more" + ("" if expected else " an hour") if more > 0 else ""
+    return "; ".join(filter(None, ("next, if there is no room", cost, candidate.said)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import os
 from collections.abc import Callable
@@ -11,19 +10,19 @@ from pathlib import Path
 
 from provisioner import clock
 from provisioner.catalog import cache
-from provisioner.catalog.regions import REGIONS
-from provisioner.design import model, rules
+from provisioner.design import model
 from provisioner.design.decide import decide
 from provisioner.errors import Invalid, Refused
-from provisioner.findings import Finding, error, errors, info
+from provisioner.findings import Finding, error, errors
 from provisioner.lifecycle import state
 from provisioner.lifecycle.away import results
 from provisioner.lifecycle.candidates import Candidate, all_asked, choices, ranked
+from provisioner.lifecycle.price_age import aged
+from provisioner.lifecycle.skipping import skipped
 from provisioner.report.receipt import Choice, Phase
 from provisioner.spec.fields import address_range
 from provisioner.spec.load import FileRefused, Loaded, load
-from provisioner.spec.model import TargetRef, parse_target
-from provisioner.targets import checks
+from provisioner.spec.model import TargetRef, parse_targets
 from provisioner.targets.base import Target
 from provisioner.targets.registry import open_target
 from provisioner.units import count
@@ -71,7 +70,7 @@ class PreflightRefused(Refused):
 
     def __init__(self, work: Work) -> None:
         found = errors(work.findings)
-        message = f"preflight on {work.choices[0].target}: {count(len(found), 'thing')} must be mended first"
+        message = f"preflight on {work.choices[0].target}: {count(len(found), 'thing')} must be fixed first"
         named = sorted({finding.check for finding in found if finding.check})
         skip = f"; a check that is mistaken: {' '.join(f'--skip {name}' for name in named)}" if named else ""
         also = [f"{choice.target}: {choice.why}" for choice in work.choices[1:]]
@@ -98,35 +97,7 @@ def _run(loaded: Loaded, run_id: str | None = None) -> model.Run:
 
 def _decided(loaded: Loaded, reference: TargetRef, run: model.Run) -> tuple[model.Design, tuple[Finding, ...]]:
     design, found = decide(loaded.spec, cache.known(), run, reference, rehearsed=_rehearsed())
-    return design, (*(_placed(finding, loaded) for finding in found), *_aged(design, clock.now()))
-
-
-def priced(design: model.Design) -> str:
-    """How old the oldest price of the design's machines is, and what asks for those of now; "" where none is billed."""
-    kind = cache.known().oldest(_instances(design), design.region)
-    if design.target not in REGIONS or kind is None:
-        return ""
-    whose = "the cloud's own answer" if kind.basis == "live" else "the bundled table"
-    old = count(cache.days(kind.as_of, clock.now()), "day")
-    where = f"{design.target}/{design.region}"
-    return f"machines' prices: of {kind.as_of} at the oldest, {old} ago, {whose}; now: burst catalog refresh --target {where}"
-
-
-def _instances(design: model.Design) -> tuple[str, ...]:
-    """The names of all types that may be made."""
-    logins = (design.login.node,) if design.login is not None else ()
-    nodes = (design.head, *logins, *(node for group in design.groups for node in group.alternatives))
-    return tuple(node.instance for node in nodes)
-
-
-def _aged(design: model.Design, now: float) -> tuple[Finding, ...]:
-    """What was refreshed long ago still counts, and is said."""
-    kind = cache.known().oldest(_instances(design), design.region, "live")
-    if design.target not in REGIONS or kind is None or (old := cache.days(kind.as_of, now)) <= cache.OLD_DAYS:
-        return ()
-    where = f"{design.target}/{design.region}"
-    said = f"prices of {where} were refreshed {old} days ago, on {kind.as_of}"
-    return (info("price-age", said, f"burst catalog refresh --target {where}"),)
+    return design, (*(_placed(finding, loaded) for finding in found), *aged(design))
 
 
 def _rehearsed() -> float | None:
@@ -160,7 +131,7 @@ def _references(loaded: Loaded, target: str | None) -> tuple[TargetRef, ...]:
     if target is None:
         return tuple(dict.fromkeys(loaded.spec.target))
     try:
-        return tuple(parse_target(name.strip()) for name in target.split(","))
+        return parse_targets(target)
     except ValueError as problem:
         raise Invalid(str(problem), fix="burst run FILE -t local") from problem
 
@@ -210,7 +181,7 @@ def considered(file: Path, wanted: Wanted | None = None, *, ask: Callable[[Targe
     Raises FileRefused where the file itself is wrong for all of them, Invalid for what is wrong in `wanted`.
     """
     given = wanted or Wanted()
-    skip = _known_checks(given.skip)
+    skip = skipped(given.skip)
     loaded = load(file)
     run, references = _run(loaded), _references(loaded, given.target)
     places = {reference.name: open_target(reference.name) for reference in references}
@@ -237,17 +208,3 @@ def _candidate(loaded: Loaded, reference: TargetRef, run: model.Run, given: Want
                 raise
             found = (*found, error("results", problem.message, problem.fix))
     return Candidate(design, (*loaded.findings, *found), place)
-
-
-def known_checks() -> tuple[str, ...]:
-    """What `--skip` may name: the rules of a design, limits.cost, and what the places are asked."""
-    return tuple(sorted({*rules.RULES, "budget", *checks.NAMES}))
-
-
-def _known_checks(skip: tuple[str, ...]) -> tuple[str, ...]:
-    for name in skip:
-        if name not in known_checks():
-            near = difflib.get_close_matches(name, known_checks(), n=1)
-            fix = f"--skip {near[0]}" if near else f"one of: {', '.join(known_checks())}"
-            raise Invalid(f"there is no check {name!r}", why="--skip takes the names that findings end with", fix=fix)
-    return skip

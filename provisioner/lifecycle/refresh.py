@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from provisioner.catalog import cache
 from provisioner.catalog.regions import REGIONS
 from provisioner.errors import BurstError, Invalid
-from provisioner.spec.model import parse_target
+from provisioner.spec.model import TargetRef, parse_targets
 from provisioner.targets.market import MARKETS, Refreshed, market
 
 
@@ -28,17 +28,20 @@ def _places(targets: Sequence[str]) -> list[tuple[str, str]]:
     if not targets:
         return [(cloud, region) for cloud in MARKETS for region in market(cloud).places()]
     places: list[tuple[str, str]] = []
-    for text in targets:
-        try:
-            meant = parse_target(text)
-        except ValueError as problem:
-            raise Invalid(str(problem), fix="--target aws/us-east-2") from problem
+    for meant in _named(targets):
         if meant.name not in MARKETS:
             why = f"{meant.name} costs nothing; those with prices: {', '.join(MARKETS)}"
             raise Invalid(f"there are no prices of {meant.name}", why=why, fix="--target aws/us-east-2")
         regions = (meant.region,) if meant.region else market(meant.name).places() or (REGIONS[meant.name],)
         places.extend((meant.name, region) for region in regions)
     return list(dict.fromkeys(places))
+
+
+def _named(targets: Sequence[str]) -> tuple[TargetRef, ...]:
+    try:
+        return parse_targets(",".join(targets))
+    except ValueError as problem:
+        raise Invalid(str(problem), fix="--target aws/us-east-2") from problem
 
 
 def _one(cloud: str, region: str) -> Refreshed:

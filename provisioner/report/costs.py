@@ -21,7 +21,7 @@ _NAMED = 4
 
 
 def print_costs(estimate: Estimate, budget: float | None, ttl: int) -> None:
-    """What that makes: a line for each market, then what it rests on; six lines at most. `ttl` in seconds."""
+    """What that makes: a line for each market, then what it rests on; seven lines at most. `ttl` in seconds."""
     if not estimate.markets:
         click.echo(f"cost: nothing ({estimate.basis})")
         return
@@ -31,9 +31,10 @@ def print_costs(estimate: Estimate, budget: float | None, ttl: int) -> None:
         click.echo("not known: a type has no price in the catalogue")
     if estimate.assumed:
         click.echo(f"{_GUESS} assumed: {_taken(estimate.assumed)}")
-    limit = f"ended before limits.cost, {budget:.2f} USD; " if budget is not None else ""
     beside = f"; not counted: {', '.join(estimate.uncounted)}" if estimate.uncounted else ""
-    click.echo(f"{limit}counted: {estimate.basis}{beside}")
+    click.echo(f"counted: {estimate.basis}{beside}")
+    if budget is not None:
+        click.echo(f"limit: {budget:.2f} USD (limits.cost); the run is ended before")
 
 
 def _market_row(market: Market, *, assumed: bool) -> list[str]:

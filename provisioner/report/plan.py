@@ -58,13 +58,13 @@ def print_plan(
             for job in design.jobs
         ]
         print_table(jobs, ["job", "group", "needs", "runs", "sbatch options"])
-    if items:
-        print_bill(bill(design))
-    print_costs(design.estimate, design.budget, design.ttl)
-    if prices:
-        click.echo(prices)
-    for line in (*_no_room(design, choices, zones), _account(place, findings, asked=asked, unasked=unasked)):
-        click.echo(line)
+    if choices[0].fits:
+        if items:
+            print_bill(bill(design))
+        print_costs(design.estimate, design.budget, design.ttl)
+        for line in (prices, *_no_room(design, choices, zones)):
+            click.echo(line, nl=bool(line))
+    click.echo(_account(place, findings, asked=asked, unasked=unasked))
 
 
 def _choice_row(choice: Choice) -> list[str]:
@@ -84,23 +84,23 @@ def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone]) -
     walks = any(len(group.alternatives) > 1 or group.spot == "prefer" for group in design.groups)
     if design.target != design.cloud and not others and not zones:
         return
-    steps = ["a group's types, on the spot market first where it may"] if walks else []
+    steps = ["each group's next type, spot before on-demand"] if walks else []
     if len(zones) > 1:
         named = [f"{zone.name} ({zone.said})" if zone.said else zone.name for zone in zones[:_NAMED]]
         more = f" and {len(zones) - _NAMED} more" if len(zones) > _NAMED else ""
-        steps.append(f"zones {', '.join(named)}{more}")
+        steps.append(f"zones {', '.join(named)}{more}, in this order")
     steps += others
-    yield "no room: " + ("; then ".join(steps) if steps else "nothing else is tried; name more types, or a list of targets")
+    yield "if there is no room: " + (", then ".join(steps) if steps else "nothing else; name more types, or a list of targets")
 
 
 def _account(place: str, findings: Sequence[Finding], *, asked: bool, unasked: str) -> str:
     """Whether the account may have it, or why nobody knows."""
     if not asked:
-        return f"may it be made: {place} was not asked; {unasked}"
+        return f"allowed: {place} was not asked ({unasked})"
     wrong = [finding for finding in findings if finding.check]
     if errors(wrong):
-        return f"may it be made: no, {place} was asked"
-    return f"may it be made: yes, {place} was asked" + ("; see what it says" if wrong else "")
+        return f"allowed: no ({place} was asked); see below"
+    return f"allowed: yes ({place} was asked)" + ("; see below" if wrong else "")
 
 
 def _around(design: Design) -> list[list[str]]:

@@ -49,6 +49,11 @@ def parse_target(text: str) -> TargetRef:
     return TargetRef(name=name, region=region or None)
 
 
+def parse_targets(text: str) -> tuple[TargetRef, ...]:
+    """`aws,gcp/us-central1`: each once. Raises ValueError naming what is accepted."""
+    return tuple(dict.fromkeys(parse_target(name.strip()) for name in text.split(",")))
+
+
 def _target(value: Any) -> TargetRef:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not a target: one of {', '.join(TARGETS)}, a region after a slash")

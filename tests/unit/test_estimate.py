@@ -273,8 +273,8 @@ def test_a_plan_shows_what_that_makes(capsys: pytest.CaptureFixture[str]) -> Non
         ["on-demand", "0.43", "to", "1.05", f"{whole.estimate.markets[1].expected:.2f}", "3.39"],
     ]
     assert lines[3:] == [
-        "ended before limits.cost, 5.00 USD; counted: everything that is billed, by published prices; the outputs are a guess;"
-        " not counted: NAT data (0.045 USD a GiB)"
+        "counted: everything that is billed, by published prices; the outputs are a guess; not counted: NAT data (0.045 USD a GiB)",
+        "limit: 5.00 USD (limits.cost); the run is ended before",
     ]
     jobs = "".join(f", j{i}: {{command: ls}}" for i in range(6))
     whole = design(text.replace("TAIL", jobs).replace("LIMIT", "ttl: 2h"), "gcp")

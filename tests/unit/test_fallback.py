@@ -236,7 +236,7 @@ def test_all_may_not(folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
     opened(monkeypatch, Market(still, lambda *_: True, dict(ZONES), refuses=refuses))
     with pytest.raises(PreflightRefused) as caught:
         prepare(written(folder, TWO.replace("SPOT", "never")))
-    assert caught.value.message == "preflight on aws/us-east-2: 1 thing must be mended first"
+    assert caught.value.message == "preflight on aws/us-east-2: 1 thing must be fixed first"
     assert "aws/us-west-2: the quota is 0 vCPUs" in caught.value.why
 
 
