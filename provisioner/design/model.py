@@ -213,6 +213,11 @@ class Design(Part):
     estimate: Estimate
 
     @property
+    def place(self) -> str:
+        """Where it is, as a file names it: aws/us-east-2."""
+        return self.target + (f"/{self.region}" if self.region else "")
+
+    @property
     def head_storage(self) -> int:
         """The head's disk in bytes: its own, and what it serves to all."""
         return self.head_disk + sum(fs.size for fs in self.filesystems if fs.type == "nfs" and fs.id is None)

@@ -42,9 +42,7 @@ class Candidate:
     @property
     def place(self) -> str:
         """aws/us-east-2, and the zone where one is chosen: aws/us-east-2 (us-east-2b)."""
-        design = self.design
-        name = design.target + (f"/{design.region}" if design.region else "")
-        return f"{name} ({design.zone})" if design.zone else name
+        return f"{self.design.place} ({self.design.zone})" if self.design.zone else self.design.place
 
     @property
     def fits(self) -> bool:
@@ -63,7 +61,7 @@ class Candidate:
         return tuple(in_zones) or (self,)
 
 
-def asked(candidate: Candidate, folder: Path, skip: Collection[str] = ()) -> Candidate:
+def preflighted(candidate: Candidate, folder: Path, skip: Collection[str] = ()) -> Candidate:
     """With the answers of its place: what speaks against it, and its zones. What is wrong already is not asked."""
     if not candidate.fits:
         return candidate
@@ -84,12 +82,12 @@ def _zones(candidate: Candidate) -> tuple[tuple[Zone, ...], tuple[Finding, ...]]
         return (), (info("zones", told, problem.fix),)
 
 
-def all_asked(
+def all_preflighted(
     candidates: Sequence[Candidate], folder: Path, skip: Collection[str], ask: Callable[[Target], bool]
 ) -> list[Candidate]:
     """Side by side; those that `ask` leaves out are as they were."""
     with ThreadPoolExecutor(len(candidates)) as pool:
-        return list(pool.map(lambda each: asked(each, folder, skip) if ask(each.target) else each, candidates))
+        return list(pool.map(lambda each: preflighted(each, folder, skip) if ask(each.target) else each, candidates))
 
 
 def ranked(candidates: Sequence[Candidate], by: Rank) -> tuple[Candidate, ...]:
@@ -159,7 +157,7 @@ def _choice(candidate: Candidate, candidates: Sequence[Candidate], by: Rank) -> 
     chosen, decided = candidate is candidates[0] and candidate.fits, candidate.fits or candidate.asked
     why = _wrong(candidate) if not candidate.fits else _chosen(candidates, by) if chosen else _next(candidate, candidates)
     return Choice(
-        target=design.target + (f"/{design.region}" if design.region else ""),
+        target=design.place,
         chosen=chosen,
         fits=candidate.fits,
         why=why,

@@ -16,7 +16,7 @@ from provisioner.errors import Invalid, Refused
 from provisioner.findings import Finding, error, errors
 from provisioner.lifecycle import state
 from provisioner.lifecycle.away import results
-from provisioner.lifecycle.candidates import Candidate, all_asked, choices, ranked
+from provisioner.lifecycle.candidates import Candidate, all_preflighted, choices, ranked
 from provisioner.lifecycle.price_age import aged
 from provisioner.lifecycle.skipping import skipped
 from provisioner.report.receipt import Choice, Phase
@@ -189,7 +189,7 @@ def considered(file: Path, wanted: Wanted | None = None, *, ask: Callable[[Targe
     if not any(candidate.fits for candidate in candidates):
         found = dict.fromkeys(finding for candidate in candidates for finding in candidate.findings)
         raise FileRefused(file, tuple(found))
-    candidates = all_asked(candidates, loaded.source.folder, skip, ask)
+    candidates = all_preflighted(candidates, loaded.source.folder, skip, ask)
     ordered = ranked(candidates, loaded.spec.rank)
     return Work(file, loaded.source.folder, ordered, choices(ordered, loaded.spec.rank))
 

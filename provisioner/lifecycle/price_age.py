@@ -27,7 +27,7 @@ def aged(design: Design) -> tuple[Finding, ...]:
     kind = _oldest(design, "live")
     if kind is None or _days(kind) <= cache.OLD_DAYS:
         return ()
-    said = f"prices of {design.target}/{design.region} were refreshed {_days(kind)} days ago, on {kind.as_of}"
+    said = f"prices of {design.place} were refreshed {_days(kind)} days ago, on {kind.as_of}"
     return (info("price-age", said, _refresh(design)),)
 
 
@@ -40,4 +40,4 @@ def _days(kind: InstanceType) -> int:
 
 
 def _refresh(design: Design) -> str:
-    return f"burst catalog refresh --target {design.target}/{design.region}"
+    return f"burst catalog refresh --target {design.place}"

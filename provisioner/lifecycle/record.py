@@ -79,7 +79,7 @@ class Record:
         made, data = event.kind == "launched", event.data
         self.attempts.append(
             Attempt(
-                target=self._place(),
+                target=self.design.place,
                 zone=self.design.zone or "",
                 nodes=tuple(data["nodes"]),
                 instance=data["instance"],
@@ -90,9 +90,6 @@ class Record:
                 why="" if made else event.message,
             )
         )
-
-    def _place(self) -> str:
-        return self.design.target + (f"/{self.design.region}" if self.design.region else "")
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -146,7 +143,7 @@ class Record:
         receipt = Receipt(
             run_id=self.design.run.id,
             name=self.design.name,
-            target=self._place(),
+            target=self.design.place,
             status=status or _STATUS[code],
             exit_code=int(code),
             started_at=self.phases[0].started_at if self.phases else clock.utc(self._at),

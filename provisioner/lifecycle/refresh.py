@@ -12,7 +12,7 @@ from provisioner.catalog import cache
 from provisioner.catalog.regions import REGIONS
 from provisioner.errors import BurstError, Invalid
 from provisioner.spec.model import TargetRef, parse_targets
-from provisioner.targets.market import MARKETS, Refreshed, market
+from provisioner.targets.pricing import PRICING, Refreshed, pricing
 
 
 def refresh(targets: Sequence[str] = ()) -> tuple[Refreshed, ...]:
@@ -26,13 +26,13 @@ def refresh(targets: Sequence[str] = ()) -> tuple[Refreshed, ...]:
 
 def _places(targets: Sequence[str]) -> list[tuple[str, str]]:
     if not targets:
-        return [(cloud, region) for cloud in MARKETS for region in market(cloud).places()]
+        return [(cloud, region) for cloud in PRICING for region in pricing(cloud).places()]
     places: list[tuple[str, str]] = []
     for meant in _named(targets):
-        if meant.name not in MARKETS:
-            why = f"{meant.name} costs nothing; those with prices: {', '.join(MARKETS)}"
+        if meant.name not in PRICING:
+            why = f"{meant.name} costs nothing; those with prices: {', '.join(PRICING)}"
             raise Invalid(f"there are no prices of {meant.name}", why=why, fix="--target aws/us-east-2")
-        regions = (meant.region,) if meant.region else market(meant.name).places() or (REGIONS[meant.name],)
+        regions = (meant.region,) if meant.region else pricing(meant.name).places() or (REGIONS[meant.name],)
         places.extend((meant.name, region) for region in regions)
     return list(dict.fromkeys(places))
 
@@ -46,7 +46,7 @@ def _named(targets: Sequence[str]) -> tuple[TargetRef, ...]:
 
 def _one(cloud: str, region: str) -> Refreshed:
     try:
-        answer = market(cloud).asked(region)
+        answer = pricing(cloud).prices(region)
     except BurstError as problem:
         return Refreshed(cloud, region, problem=problem)
     cache.keep(cloud, region, answer.offers, answer.shapes)

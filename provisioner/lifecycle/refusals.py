@@ -38,7 +38,7 @@ class Answer:
     room: bool = False
 
     @property
-    def asked(self) -> tuple[str, ...]:
+    def key(self) -> tuple[str, ...]:
         return (self.target, self.region, self.zone, self.instance, self.market)
 
 
@@ -51,8 +51,8 @@ def recent() -> dict[tuple[str, ...], Answer]:
     known: dict[tuple[str, ...], Answer] = {}
     for answer in _kept():
         if clock.now() - answer.at < A_WHILE:
-            known[answer.asked] = answer
-    return {asked: answer for asked, answer in known.items() if not answer.room}
+            known[answer.key] = answer
+    return {key: answer for key, answer in known.items() if not answer.room}
 
 
 def _kept() -> Iterable[Answer]:
@@ -68,7 +68,7 @@ def remember(answer: Answer) -> None:
     with contextlib.suppress(OSError):
         path = _path()
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        if answer.room and answer.asked not in recent():
+        if answer.room and answer.key not in recent():
             return
         kept = list(_kept())
         if len(kept) >= _MANY:

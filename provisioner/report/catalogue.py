@@ -13,7 +13,7 @@ from provisioner import clock
 from provisioner.catalog import cache
 from provisioner.catalog.table import Catalogue, InstanceType
 from provisioner.report.rows import print_table
-from provisioner.targets.market import Refreshed
+from provisioner.targets.pricing import Refreshed
 from provisioner.units import count
 
 COLUMNS = ("cloud", "region", "type", "cores", "threads", "memory", "GPUs", "fabric", "Gbit/s", "USD/h", "spot USD/h")

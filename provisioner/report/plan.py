@@ -37,10 +37,9 @@ def print_plan(
     """On one screen; with `items` also each thing that is billed. `asked` is whether the place itself was asked, `unasked` why
     not; `prices` how old the machines' are.
     """
-    place = design.target + (f"/{design.region}" if design.region else "")
     soon = timeline(design)
     ready = f"; the first node is ready after about {show_duration(round(soon.seconds))}" if soon is not None else ""
-    click.echo(f"{design.name} on {place}, for {show_duration(design.ttl)} at most{ready}")
+    click.echo(f"{design.name} on {design.place}, for {show_duration(design.ttl)} at most{ready}")
     if len(choices) > 1:
         print_table([_choice_row(choice) for choice in choices], ["target", "expected", "USD/h", "at most", "ready", "why"])
     head = ["head", "1", design.head.instance, str(design.head.cpus), show_size(design.head.memory_mib * MIB), "", ""]
@@ -64,7 +63,7 @@ def print_plan(
         print_costs(design.estimate, design.budget, design.ttl)
         for line in (prices, *_no_room(design, choices, zones)):
             click.echo(line, nl=bool(line))
-    click.echo(_account(place, findings, asked=asked, unasked=unasked))
+    click.echo(_account(design.place, findings, asked=asked, unasked=unasked))
 
 
 def _choice_row(choice: Choice) -> list[str]:

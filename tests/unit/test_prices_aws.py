@@ -71,7 +71,7 @@ def prices_aws(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serv
 
 
 def test_aws_prices_and_shapes_of_types_that_nobody_knew(prices_aws: Served) -> None:
-    answer = aws.asked("us-east-2")
+    answer = aws.prices("us-east-2")
     told = {offer.name: offer.on_demand for offer in answer.offers}
     assert told == {"c7i.48xlarge": 8.1, "hpc7a.96xlarge": 7.25, "c6i.large": 0.085}
     assert {offer.name: offer.spot for offer in answer.offers}["hpc7a.96xlarge"] is None, "it is on demand only"

@@ -91,30 +91,30 @@ def prices_azure(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
 
 
 def test_azure_on_demand_and_spot_of_linux_that_are_in_force(prices_azure: Served) -> None:
-    told = {offer.name: (offer.on_demand, offer.spot) for offer in azure.asked("westeurope").offers}
+    told = {offer.name: (offer.on_demand, offer.spot) for offer in azure.prices("westeurope").offers}
     assert told == {HB: (4.68, 1.5), D4: (0.23, None), "Standard_B2s": (0.05, None)}
-    assert {(offer.region, offer.as_of, offer.source) for offer in azure.asked("westeurope").offers} == {
+    assert {(offer.region, offer.as_of, offer.source) for offer in azure.prices("westeurope").offers} == {
         ("westeurope", TODAY, "Azure Retail Prices")
     }
 
 
 def test_azure_page_by_page(prices_azure: Served) -> None:
     prices_azure.answer = retail(prices_azure, [METERS[i : i + 3] for i in range(0, len(METERS), 3)])
-    assert len(azure.asked("westeurope").offers) == 3
+    assert len(azure.prices("westeurope").offers) == 3
     assert len(prices_azure.asked) == 5
 
 
 def test_azure_is_not_led_elsewhere(prices_azure: Served) -> None:
     prices_azure.answer = lambda path, query, body: (200, {"Items": [], "NextPageLink": "http://192.0.2.1/api/retail/prices"})
-    with pytest.raises(Refused, match="not to be had") as problem:
-        azure.asked("westeurope")
+    with pytest.raises(Refused, match="could not be fetched") as problem:
+        azure.prices("westeurope")
     assert "192.0.2.1" in problem.value.why
 
 
 def test_azure_is_asked_again_while_it_is_busy(prices_azure: Served) -> None:
     busy, willing = iter([429, 503]), prices_azure.answer
     prices_azure.answer = lambda *asked: (status, {}) if (status := next(busy, 0)) else willing(*asked)
-    assert len(azure.asked("westeurope").offers) == 3
+    assert len(azure.prices("westeurope").offers) == 3
     assert clock.now() == NOW + 5
 
 
@@ -132,14 +132,14 @@ def test_azure_is_asked_again_while_it_is_busy(prices_azure: Served) -> None:
 def test_what_azure_may_answer_instead(prices_azure: Served, status: int, body: Any, kind: Kind) -> None:
     prices_azure.answer = lambda path, query, text: (status, body)
     with pytest.raises(Refused) as problem:
-        azure.asked("westeurope")
+        azure.prices("westeurope")
     assert problem.value.kind is kind
     assert problem.value.fix
 
 
 def test_a_region_that_would_be_more_than_a_name_is_not_asked_for(prices_azure: Served) -> None:
     with pytest.raises(Refused, match="no region of Azure"):
-        azure.asked("east' or 1 eq 1")
+        azure.prices("east' or 1 eq 1")
     assert prices_azure.asked == []
 
 

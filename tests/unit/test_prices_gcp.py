@@ -119,7 +119,7 @@ def prices_gcp(served: Served, monkeypatch: pytest.MonkeyPatch) -> Served:
 
 
 def test_gcp_a_type_is_its_vcpus_its_memory_and_its_gpus(prices_gcp: Served) -> None:
-    told = {offer.name: (offer.on_demand, offer.spot) for offer in gcp.asked("us-central1").offers}
+    told = {offer.name: (offer.on_demand, offer.spot) for offer in gcp.prices("us-central1").offers}
     assert told["n2-standard-32"] == (pytest.approx(32 * 0.03 + 128 * 0.004), pytest.approx(32 * 0.01 + 128 * 0.002))
     assert told["c2-standard-60"] == (pytest.approx(60 * 0.05 + 240 * 0.005), None)
     assert told["g2-standard-48"] == (pytest.approx(48 * 0.025 + 192 * 0.003 + 4 * 0.56), None)
@@ -129,16 +129,16 @@ def test_gcp_a_type_is_its_vcpus_its_memory_and_its_gpus(prices_gcp: Served) -> 
 
 
 def test_gcp_what_has_no_whole_price_keeps_the_one_that_it_had(prices_gcp: Served) -> None:
-    names = {offer.name for offer in gcp.asked("us-central1").offers}
+    names = {offer.name for offer in gcp.prices("us-central1").offers}
     assert not {name for name in names if name.startswith(("n2d-", "c3-", "a2-ultragpu-", "a3-"))}
     with pytest.raises(Refused, match="no price in europe-west6"):
-        gcp.asked("europe-west6")
+        gcp.prices("europe-west6")
 
 
 def test_gcp_refuses(prices_gcp: Served) -> None:
     wrong = {"error": {"code": 403, "message": "Cloud Billing API has not been used", "status": "PERMISSION_DENIED"}}
     prices_gcp.answer = lambda path, query, body: (403, wrong)
-    with pytest.raises(Refused, match="not to be had") as problem:
-        gcp.asked("us-central1")
+    with pytest.raises(Refused, match="could not be fetched") as problem:
+        gcp.prices("us-central1")
     assert (problem.value.kind, "has not been used" in problem.value.why) == (Kind.AUTH, True)
     assert "cloudbilling.googleapis.com" in problem.value.fix

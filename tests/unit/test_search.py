@@ -19,8 +19,8 @@ from provisioner.catalog.search import Wanted, nearest, search, unknown_model
 from provisioner.catalog.table import bundled
 from provisioner.cli.catalog import command
 from provisioner.errors import BurstError, Invalid, Refused
-from provisioner.targets import market
-from provisioner.targets.market import Answer
+from provisioner.targets import pricing
+from provisioner.targets.pricing import Answer
 
 
 @pytest.fixture(autouse=True)
@@ -206,7 +206,7 @@ class Told:
     def places(self) -> tuple[str, ...]:
         return ("us-east-2",)
 
-    def asked(self, region: str) -> Answer:
+    def prices(self, region: str) -> Answer:
         if isinstance(self._answer, Refused):
             raise self._answer
         return self._answer
@@ -217,7 +217,7 @@ NONE = Refused("AWS does not know who asks", why="ExpiredToken", fix="aws sso lo
 
 
 def test_what_was_refreshed_is_told_and_then_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.lifecycle.refresh.market", lambda cloud: Told(ONE if cloud == "aws" else NONE))
+    monkeypatch.setattr("provisioner.lifecycle.refresh.pricing", lambda cloud: Told(ONE if cloud == "aws" else NONE))
     result = called("refresh", "-t", "aws", "-t", "gcp/us-central1")
     assert result.exception is None
     assert result.stdout.splitlines() == ["aws/us-east-2: 1 price of today"]
@@ -230,7 +230,7 @@ def test_what_was_refreshed_is_told_and_then_found(monkeypatch: pytest.MonkeyPat
 
 
 def test_where_none_came_the_exit_status_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("provisioner.lifecycle.refresh.market", lambda cloud: Told(NONE))
+    monkeypatch.setattr("provisioner.lifecycle.refresh.pricing", lambda cloud: Told(NONE))
     problem = wrong("refresh", "-t", "aws")
     assert (type(problem), int(problem.exit_code)) == (Refused, 3)
     result = called("refresh", "-t", "aws", "-o", "json")
@@ -238,7 +238,7 @@ def test_where_none_came_the_exit_status_says_so(monkeypatch: pytest.MonkeyPatch
     assert json.loads(result.stdout)[0]["problem"]["message"] == NONE.message
 
 
-def test_every_market_keeps_the_contract() -> None:
-    for cloud in market.MARKETS:
-        assert callable(market.market(cloud).places)
-        assert callable(market.market(cloud).asked)
+def test_every_cloud_keeps_the_contract() -> None:
+    for cloud in pricing.PRICING:
+        assert callable(pricing.pricing(cloud).places)
+        assert callable(pricing.pricing(cloud).prices)

@@ -17,7 +17,7 @@ from provisioner.catalog.rows import Offer, Shape
 from provisioner.catalog.table import bundle
 from provisioner.errors import Kind, Refused
 from provisioner.targets.aws import session
-from provisioner.targets.market import Answer
+from provisioner.targets.pricing import Answer
 
 # The Price List API is in few regions, and each knows of all ("AWS Price List Query API endpoints").
 _PRICE_LIST = "us-east-1"
@@ -42,8 +42,8 @@ def places() -> tuple[str, ...]:
     return (session.region(),) if session.configured() else ()
 
 
-def asked(region: str) -> Answer:
-    """As targets/market.py has it."""
+def prices(region: str) -> Answer:
+    """As targets/pricing.py has it."""
     opened = session.open_session(region)
     today = clock.utc(clock.now())[:10]
     with session.refusing(f"tell what machines cost in {region}"):

@@ -21,7 +21,7 @@ from provisioner.catalog.rows import Offer
 from provisioner.catalog.table import bundle
 from provisioner.errors import Kind, Refused
 from provisioner.targets.azure import session
-from provisioner.targets.market import Answer
+from provisioner.targets.pricing import Answer
 
 ENDPOINT = "https://prices.azure.com"
 _PATH = "/api/retail/prices"
@@ -39,8 +39,8 @@ def places() -> tuple[str, ...]:
     return (session.region(),)
 
 
-def asked(region: str) -> Answer:
-    """As targets/market.py has it."""
+def prices(region: str) -> Answer:
+    """As targets/pricing.py has it."""
     if not _REGION.fullmatch(region):
         fix = "az account list-locations --query '[].name' --output tsv"
         raise Refused(f"{region!r} is no region of Azure", why="its names are like eastus2", fix=fix, kind=Kind.CONFIG)
@@ -119,4 +119,4 @@ def _page(url: str) -> dict[str, Any]:
 
 
 def _refused(why: str, kind: Kind) -> Refused:
-    return Refused("Azure Retail Prices were not to be had", why=why, fix="again, in a minute", kind=kind)
+    return Refused("Azure Retail Prices could not be fetched", why=why, fix="again, in a minute", kind=kind)

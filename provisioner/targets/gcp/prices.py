@@ -19,7 +19,7 @@ from provisioner.errors import Kind, Refused
 from provisioner.launch import gcp
 from provisioner.launch.gcp import Session
 from provisioner.targets.gcp import credentials
-from provisioner.targets.market import Answer
+from provisioner.targets.pricing import Answer
 
 # Stands for every host in tests.
 ENDPOINT = ""
@@ -42,14 +42,14 @@ def places() -> tuple[str, ...]:
     return (credentials.region(),) if credentials.configured() else ()
 
 
-def asked(region: str) -> Answer:
-    """As targets/market.py has it."""
+def prices(region: str) -> Answer:
+    """As targets/pricing.py has it."""
     session = Session(credentials.token(), ENDPOINT)
     try:
         found = rates((sku for page in session.pages(_SKUS, {"pageSize": 5000}) for sku in page.get("skus", ())), region)
     except gcp.Refused as problem:
         fix = "gcloud services enable cloudbilling.googleapis.com; or again, in a minute"
-        raise Refused("Google's prices were not to be had", why=str(problem), fix=fix, kind=Kind[problem.kind]) from problem
+        raise Refused("Google's prices could not be fetched", why=str(problem), fix=fix, kind=Kind[problem.kind]) from problem
     today = clock.utc(clock.now())[:10]
     offers = []
     for shape in bundle()[0]:

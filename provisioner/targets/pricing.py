@@ -1,7 +1,7 @@
 """What machines cost, asked of the clouds themselves: one module for each cloud, imported when it is asked.
 
-A market has two functions: `places()`, the regions that are asked where none is named, none without credentials where it
-needs them; and `asked(region)` → Answer, which raises Refused. Nothing is made, and nothing is written.
+Each has two functions: `places()`, the regions that are asked where none is named, none without credentials where it
+needs them; and `prices(region)` → Answer, which raises Refused. Nothing is made, and nothing is written.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import NamedTuple, Protocol, cast
 from provisioner.catalog.rows import Offer, Shape
 from provisioner.errors import BurstError
 
-MARKETS: dict[str, str] = {
+PRICING: dict[str, str] = {
     "aws": "provisioner.targets.aws.prices",
     "gcp": "provisioner.targets.gcp.prices",
     "azure": "provisioner.targets.azure.prices",
@@ -39,13 +39,13 @@ class Refreshed:
     problem: BurstError | None = None
 
 
-class Market(Protocol):
+class Pricing(Protocol):
     """One cloud's."""
 
     def places(self) -> tuple[str, ...]: ...
-    def asked(self, region: str) -> Answer: ...
+    def prices(self, region: str) -> Answer: ...
 
 
-def market(cloud: str) -> Market:
-    """That of a cloud of MARKETS."""
-    return cast(Market, import_module(MARKETS[cloud]))
+def pricing(cloud: str) -> Pricing:
+    """That of a cloud of PRICING."""
+    return cast(Pricing, import_module(PRICING[cloud]))
