@@ -98,6 +98,11 @@ class Catalogue:
         return tuple(sorted(at_home, key=lambda t: (t.price(), t.name)))
 
     @property
+    def names(self) -> tuple[str, ...]:
+        """Of all types."""
+        return tuple(self._shapes)
+
+    @property
     def models(self) -> tuple[str, ...]:
         """Of GPUs, by name."""
         return tuple(sorted({shape.gpu for shape in self._shapes.values() if shape.gpu}))

@@ -97,12 +97,16 @@ def refresh_(targets: tuple[str, ...], output: str) -> None:
     from provisioner.errors import ExitCode, Refused
     from provisioner.lifecycle.refresh import refresh
     from provisioner.report import catalogue as report
+    from provisioner.targets.pricing import PRICING
 
     done = refresh(targets)
     if output == "json":
         click.echo(report.refreshed_json(done))
     else:
         report.print_refreshed(done, cache.read(cache.folder()))
+        if not targets:
+            left = [cloud for cloud in PRICING if cloud not in {each.cloud for each in done}]
+            click.echo(f"not asked, for want of credentials: {', '.join(left)}" if left else "every cloud was asked")
     if all(each.problem is not None for each in done):
         if output == "json":
             raise click.exceptions.Exit(int(ExitCode.REFUSED))

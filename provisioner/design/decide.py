@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import graphlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from provisioner import units
@@ -117,7 +119,9 @@ def _named(where: str, name: str, at: _At) -> model.Node | None:
         at.found.append(error("instance", f"{where}: {name} is a type of {kind.cloud}, not of {at.target.name}", fix))
         return None
     if kind is None:
-        fix = "`burst catalog` has the known ones; or say what a node needs: {cores: …, memory: …}"
+        near = difflib.get_close_matches(name, at.catalogue.names, n=1)
+        meant = f"{near[0]}? " if near else ""
+        fix = f"{meant}`burst catalog` has the known ones; or say what a node needs: {{cores: …, memory: …}}"
         at.found.append(error("instance", f"{where}: the type {name!r} is not in the catalogue", fix))
         return None
     if kind.basis == "guess" and at.target.name == kind.cloud:
@@ -134,16 +138,32 @@ def _fitting(name: str, group: Group, at: _At) -> model.Node | None:
     least: dict[str, int] = {"cores": needs.cores, "memory_mib": needs.memory // units.MIB, "gpus": needs.gpus}
     kind = at.catalogue.fits(at.cloud, at.region, **least, models=needs.gpu, spot=group.spot != "never")
     if kind is not None:
+        at.found.extend(_unknown_models(name, needs, at.catalogue))
         return _node(kind)
     what = f"groups.{name}: no type of {at.cloud} in the catalogue has {needs.cores} cores, {units.show_size(needs.memory)}"
     what += f", {needs.gpus} GPUs {' or '.join(needs.gpu)}".rstrip() if needs.gpus else ""
     if at.target.name not in EMBEDDED:
         at.found.append(
-            error("instance", what, f"ask for less, or name a type; burst catalog search --target {at.cloud} shows them")
+            error("instance", what, f"ask for less, or name a type; {_search(needs)} --target {at.cloud} tells what comes near")
         )
         return None
     at.found.append(warning("instance", what, "declared here as the file asks"))
     return _declared(needs)
+
+
+def _unknown_models(name: str, needs: Needs, catalogue: Catalogue) -> Iterator[Finding]:
+    """GPUs that are asked for beside one that there is."""
+    known = {each.lower() for each in catalogue.models}
+    for asked in needs.gpu:
+        if asked.lower() not in known:
+            said = f"groups.{name}: no type has a GPU {asked!r}: it is left out"
+            yield warning("instance", said, f"there are: {', '.join(catalogue.models)}")
+
+
+def _search(needs: Needs) -> str:
+    """The command that looks for the same."""
+    gpus = f" --gpus {needs.gpus}" + "".join(f" --gpu '{model}'" for model in needs.gpu) if needs.gpus else ""
+    return f"burst catalog search --cores {needs.cores} --memory {units.show_size(needs.memory)}{gpus}"
 
 
 def _node(kind: InstanceType) -> model.Node:

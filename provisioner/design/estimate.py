@@ -120,6 +120,9 @@ def over_budget(design: Design) -> Iterator[Finding]:
     if first > budget:
         message = f"limits.cost is {budget:.2f} USD, but what is always there costs {first:.2f} USD in {show_duration(useful)}"
         yield error("budget", message, "raise limits.cost, or ask for less")
+    elif (likely := design.estimate.markets[0].expected if design.estimate.markets else None) is not None and likely > budget:
+        message = f"limits.cost is {budget:.2f} USD, but the jobs' own time is expected to cost {likely:.2f} USD"
+        yield warning("budget", f"{message}: those that are left by then are cancelled", "raise limits.cost, or ask for less")
     elif total is not None and total > budget:
         message = f"limits.cost is {budget:.2f} USD, but it may cost {_cents_up(total):.2f} USD within limits.ttl"
         message += f": with every node there, jobs are cancelled after {_until(design, known, budget)}"

@@ -6,9 +6,11 @@ may make the whole shorter. What a script's own #SBATCH lines say is not read.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 from provisioner.design.model import Design, Group, Job
 
@@ -42,9 +44,11 @@ class Schedule:
         return min(longest, self.design.working_life)
 
     def work(self, group: Group) -> float:
-        """Node-seconds."""
-        jobs = [job for job in self.design.jobs if job.group == group.name]
-        return sum(self.times[job.name] * _tasks(job)[0] * _width(job, group) for job in jobs)
+        """Node-seconds: a node that a task has a part of is there for all of it."""
+        return sum(_waves(job, group) * self.times[job.name] * _nodes(job, group) for job in self._jobs(group))
+
+    def _jobs(self, group: Group) -> list[Job]:
+        return [job for job in self.design.jobs if job.group == group.name]
 
     def elastic(self, group: Group, wanted: float, life: float) -> float:
         """Node-seconds of the nodes that come and go, with the time that they idle before they go; none lives longer than the
@@ -52,11 +56,13 @@ class Schedule:
 
         What those that are always there lose by a life cut short is the others': no more work ever costs less.
         """
-        jobs = [job for job in self.design.jobs if job.group == group.name]
-        most = min(group.max, sum(_side_by_side(job, group) * _width(job, group) for job in jobs))
-        more = max(0, most - group.min)
+        jobs = self._jobs(group)
+        more = max(0, min(group.max, sum(_nodes(job, group) for job in jobs)) - group.min)
         lost = group.min * (wanted - life)
-        return min(max(0.0, self.work(group) - group.min * self.span) + more * self.design.idle + lost, more * life)
+        # Of all the work what those cannot do that are always there; and of each job what goes beyond them while it runs.
+        beyond = sum(max(0, _nodes(job, group) - group.min) * _waves(job, group) * self.times[job.name] for job in jobs)
+        working = max(0.0, self.work(group) - group.min * self.span, beyond)
+        return min(working + more * self.design.idle + lost, more * life)
 
 
 def schedule(design: Design) -> Schedule | None:
@@ -74,15 +80,23 @@ def _waves(job: Job, group: Group) -> int:
 def _side_by_side(job: Job, group: Group) -> int:
     """Tasks of an array that run at once; 1 for a job that is none."""
     tasks, limit = _tasks(job)
-    return max(1, min(tasks, limit, group.max // _width(job, group)))
+    return max(1, min(tasks, limit, int(group.max / _share(job, group))))
 
 
-def _width(job: Job, group: Group) -> int:
-    """Nodes of a job, or of one task of an array; a script's own lines are not read."""
+def _nodes(job: Job, group: Group) -> int:
+    """Nodes that a job has at once, with all the tasks of its array that are side by side."""
+    return min(group.max, math.ceil(_side_by_side(job, group) * _share(job, group)))
+
+
+def _share(job: Job, group: Group) -> Fraction:
+    """Nodes of a job, or of one task of an array, which may be a part of one (slurm.conf: CR_Core_Memory)."""
     if nodes := _option(job, "nodes"):
-        return min(int(nodes), group.max)
+        return Fraction(min(int(nodes), group.max))
+    node = group.node
     cpus = int(_option(job, "ntasks") or 1) * int(_option(job, "cpus-per-task") or 1)
-    return min(-(-cpus // group.node.cpus), group.max)
+    gpus = Fraction(int(_option(job, "gpus") or 0), node.gpus) if node.gpus else Fraction(0)
+    memory = Fraction(int((_option(job, "mem") or "0M").removesuffix("M")), node.memory_mib)
+    return min(Fraction(group.max), max(Fraction(cpus, node.cpus), gpus, memory))
 
 
 def _limit(job: Job) -> int | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from provisioner.design.bill import bill
 from provisioner.design.model import Design
 from provisioner.design.timeline import timeline
 from provisioner.errors import BurstError
@@ -139,7 +140,8 @@ def _remembered(candidate: Candidate, known: dict[tuple[str, ...], refusals.Answ
     """Zones that refused something lately come later; the place's own order is kept among equals."""
     design = candidate.design
     shares = {zone.name: refusals.refused(design, zone.name, known) for zone in candidate.zones}
-    zones = sorted(candidate.zones, key=lambda zone: shares[zone.name])
+    told = [zone._replace(said="no room lately") if shares[zone.name] else zone for zone in candidate.zones]
+    zones = sorted(told, key=lambda zone: shares[zone.name])
     least = min(shares.values()) if shares else refusals.refused(design, None, known)
     return replace(candidate, zones=tuple(zones), refused=least, said=refusals.said(design, known) if least else "")
 
@@ -161,9 +163,10 @@ def _choice(candidate: Candidate, candidates: Sequence[Candidate], by: Rank) -> 
         chosen=chosen,
         fits=candidate.fits,
         why=why,
+        fix="" if candidate.fits else errors(candidate.findings)[0].fix,
         # What could not be decided was not counted.
         expected_usd=_likely(design) if decided else None,
-        assumed=bool(estimate.assumed) and decided,
+        assumed=(bool(estimate.assumed) or _stands_in(design)) and decided,
         hourly_usd=estimate.hourly if decided else None,
         at_most_usd=estimate.total_max if decided else None,
         ready_s=round(candidate.seconds),
@@ -180,7 +183,11 @@ def _chosen(candidates: Sequence[Candidate], by: Rank) -> str:
     others = [candidate for candidate in candidates[1:] if candidate.fits]
     if not others:
         return "the only one that fits" if len(candidates) > 1 else "the only one"
-    return _WHY[by] + (" of those with room" if any(other.refused >= 1 for other in others) else "")
+    # This machine keeps its place, whatever it costs.
+    clouds = " cloud" if any(other.design.target != other.design.cloud for other in others) and by != "listed" else ""
+    room = " of those with room" if any(other.refused >= 1 for other in others) else ""
+    spot = "; a spot price is not known, on demand's stands for it" if _stands_in(candidates[0].design) else ""
+    return f"{_WHY[by]}{clouds}{room}{spot}"
 
 
 def _next(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
@@ -190,4 +197,11 @@ def _next(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
     ours, first = (_usd(each.design, expected) for each in (candidate, candidates[0]))
     more = ours - first if ours is not None and first is not None else 0.0
     cost = f"{more:.2f} USD more" + ("" if expected else " an hour") if more > 0 else ""
-    return "; ".join(filter(None, ("next, if there is no room", cost, candidate.said)))
+    spot = "a spot price is not known" if _stands_in(candidate.design) else ""
+    return "; ".join(filter(None, ("next, if there is no room", cost, spot, candidate.said)))
+
+
+def _stands_in(design: Design) -> bool:
+    """Whether something may be a spot machine of which only the price on demand is known."""
+    options = [option for nodes in bill(design).nodes for option in nodes.options]
+    return any(option.market == "spot" and option.items[0].basis == "estimate" for option in options)

@@ -71,7 +71,8 @@ class PreflightRefused(Refused):
     def __init__(self, work: Work) -> None:
         found = errors(work.findings)
         message = f"preflight on {work.choices[0].target}: {count(len(found), 'thing')} must be fixed first"
-        named = sorted({finding.check for finding in found if finding.check})
+        # What is not installed is no mistake of the check's.
+        named = sorted({finding.check for finding in found if finding.check} - {"engine", "programs", "packages"})
         skip = f"; a check that is mistaken: {' '.join(f'--skip {name}' for name in named)}" if named else ""
         also = [f"{choice.target}: {choice.why}" for choice in work.choices[1:]]
         super().__init__(message, why="; ".join(["nothing was created", *also]), fix=f"see the findings above{skip}")
@@ -133,7 +134,7 @@ def _references(loaded: Loaded, target: str | None) -> tuple[TargetRef, ...]:
     try:
         return parse_targets(target)
     except ValueError as problem:
-        raise Invalid(str(problem), fix="burst run FILE -t local") from problem
+        raise Invalid(str(problem), fix="-t local, or -t aws/us-east-2,gcp/us-central1") from problem
 
 
 def _range(text: str) -> str:
@@ -185,13 +186,24 @@ def considered(file: Path, wanted: Wanted | None = None, *, ask: Callable[[Targe
     loaded = load(file)
     run, references = _run(loaded), _references(loaded, given.target)
     places = {reference.name: open_target(reference.name) for reference in references}
-    candidates = [_candidate(loaded, each, run, given, places[each.name], alone=len(references) == 1) for each in references]
+    alone = len(references) == 1
+    found = [_candidate(loaded, each, run, given, places[each.name], alone=alone) for each in references]
+    # aws and aws/us-east-2 may be the same place.
+    candidates = list({candidate.design.place: candidate for candidate in found}.values())
     if not any(candidate.fits for candidate in candidates):
-        found = dict.fromkeys(finding for candidate in candidates for finding in candidate.findings)
-        raise FileRefused(file, tuple(found))
+        raise FileRefused(file, tuple(dict.fromkeys(each for candidate in candidates for each in _of(candidate, loaded, alone))))
     candidates = all_preflighted(candidates, loaded.source.folder, skip, ask)
     ordered = ranked(candidates, loaded.spec.rank)
     return Work(file, loaded.source.folder, ordered, choices(ordered, loaded.spec.rank))
+
+
+def _of(candidate: Candidate, loaded: Loaded, alone: bool) -> tuple[Finding, ...]:
+    """What speaks against it, with its place where there are others."""
+    if alone:
+        return candidate.findings
+    own = candidate.findings[len(loaded.findings) :]
+    place = candidate.design.place
+    return (*loaded.findings, *(each.model_copy(update={"message": f"{place}: {each.message}"}) for each in own))
 
 
 def _candidate(loaded: Loaded, reference: TargetRef, run: model.Run, given: Wanted, place: Target, *, alone: bool) -> Candidate:

@@ -25,7 +25,7 @@ def print_costs(estimate: Estimate, budget: float | None, ttl: int) -> None:
     if not estimate.markets:
         click.echo(f"cost: nothing ({estimate.basis})")
         return
-    columns = ["cost", "USD an hour", "expected", f"at most, in {show_duration(ttl)}"]
+    columns = ["cost", "USD an hour", "expected", f"at most, in {show_duration(ttl)} and its end"]
     print_table([_market_row(market, assumed=bool(estimate.assumed)) for market in estimate.markets], columns)
     if estimate.hourly is None:
         click.echo("not known: a type has no price in the catalogue")
@@ -33,7 +33,7 @@ def print_costs(estimate: Estimate, budget: float | None, ttl: int) -> None:
         click.echo(f"{_GUESS} assumed: {_taken(estimate.assumed)}")
     beside = f"; not counted: {', '.join(estimate.uncounted)}" if estimate.uncounted else ""
     click.echo(f"counted: {estimate.basis}{beside}")
-    if budget is not None:
+    if budget is not None and (estimate.total_max is None or estimate.total_max > budget):
         click.echo(f"limit: {budget:.2f} USD (limits.cost); the run is ended before")
 
 
@@ -49,7 +49,8 @@ def _taken(assumed: Mapping[str, int]) -> str:
     names = list(assumed)
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     each = show_duration(max(assumed.values()))
-    return f"{each} for each job, or task of an array, that says no time: {', '.join(names[:_NAMED])}{more}"
+    said = f"{each} for each job, or task of an array, of which the file says no time (scripts are not read)"
+    return f"{said}: {', '.join(names[:_NAMED])}{more}"
 
 
 def print_bill(bill: Bill) -> None:

@@ -42,9 +42,12 @@ def print_plan(
     click.echo(f"{design.name} on {design.place}, for {show_duration(design.ttl)} at most{ready}")
     if len(choices) > 1:
         print_table([_choice_row(choice) for choice in choices], ["target", "expected", "USD/h", "at most", "ready", "why"])
+        for choice in choices[1:]:
+            if choice.fix:
+                click.echo(f"  for {choice.target}: {choice.fix}")
     head = ["head", "1", design.head.instance, str(design.head.cpus), show_size(design.head.memory_mib * MIB), "", ""]
     rows = [[*head, _price(design.head)], *(_group_row(group) for group in design.groups)]
-    print_table(rows, ["group", "nodes", "instance", "CPUs", "memory", "GPUs", "spot", "USD/h each"])
+    print_table(rows, ["group", "nodes", "instance", "CPUs", "memory", "GPUs", "spot", "USD/h each, at most"])
     if design.filesystems:
         print_table(
             [[fs.mount, fs.type, fs.id or show_size(fs.size)] for fs in design.filesystems], ["mount", "type", "size or id"]
@@ -61,7 +64,7 @@ def print_plan(
         if items:
             print_bill(bill(design))
         print_costs(design.estimate, design.budget, design.ttl)
-        for line in (prices, *_no_room(design, choices, zones)):
+        for line in (prices, *_no_room(design, choices, zones, asked=asked)):
             click.echo(line, nl=bool(line))
     click.echo(_account(design.place, findings, asked=asked, unasked=unasked))
 
@@ -70,14 +73,14 @@ def _choice_row(choice: Choice) -> list[str]:
     why = f"{'chosen: ' if choice.chosen else ''}{choice.why}" if choice.fits else f"no: {choice.why}"
     expected = _usd(choice.expected_usd) + ("~" if choice.assumed else "")
     usd = [expected, _usd(choice.hourly_usd), _usd(choice.at_most_usd)] if choice.fits else ["", "", ""]
-    return [choice.target, *usd, show_duration(round(choice.ready_s)) if choice.ready_s else "", why]
+    return [choice.target, *usd, show_duration(round(choice.ready_s)) if choice.ready_s and choice.fits else "", why]
 
 
 def _usd(amount: float | None) -> str:
     return "not known" if amount is None else f"{amount:.2f}"
 
 
-def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone]) -> Iterator[str]:
+def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone], *, asked: bool) -> Iterator[str]:
     """What is tried, in order, where a place has no room."""
     others = [choice.target for choice in choices if choice.fits and not choice.chosen]
     walks = any(len(group.alternatives) > 1 or group.spot == "prefer" for group in design.groups)
@@ -88,6 +91,8 @@ def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone]) -
         named = [f"{zone.name} ({zone.said})" if zone.said else zone.name for zone in zones[:_NAMED]]
         more = f" and {len(zones) - _NAMED} more" if len(zones) > _NAMED else ""
         steps.append(f"zones {', '.join(named)}{more}, in this order")
+    elif not asked and design.target == design.cloud:
+        steps.append(f"other zones of {design.place}, of which nobody was asked")
     steps += others
     yield "if there is no room: " + (", then ".join(steps) if steps else "nothing else; name more types, or a list of targets")
 
@@ -125,7 +130,9 @@ def _group_row(group: Group) -> list[str]:
     count = str(group.min) if group.min == group.max else f"{group.min} to {group.max}"
     instances = " or ".join(n.instance for n in group.alternatives)
     gpus = f"{node.gpus} {node.gpu}".strip() if node.gpus else ""
-    return [group.name, count, instances, str(node.cpus), show_size(node.memory_mib * MIB), gpus, group.spot, _price(node)]
+    usd = node.spot_price if group.spot == "only" and node.spot_price is not None else node.price
+    size = [str(node.cpus), show_size(node.memory_mib * MIB)]
+    return [group.name, count, instances, *size, gpus, group.spot, f"{usd:.4f}" if usd else ""]
 
 
 def _price(node: Node) -> str:

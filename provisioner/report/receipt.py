@@ -92,15 +92,17 @@ class Attempt(Part):
 
 
 class Choice(Part):
-    """One target of the file, and why it was or was not `chosen`; `fits` is whether nothing speaks against it. USD; null where
-    a price is not known; `assumed` where jobs without a time were taken to have one. `ready_s` is when the first node is
-    ready, by typical figures, in seconds; `zones` in the order in which they are tried.
+    """One target of the file, and why it was or was not `chosen`, which is what is tried first; `fits` is whether nothing speaks
+    against it, `fix` what to do where something does. USD; null where a price is not known; `assumed` where jobs without a time
+    were taken to have one, or a price stands for another. `ready_s` is when the first node is ready, by typical figures, in
+    seconds; `zones` in the order in which they are tried.
     """
 
     target: str
     chosen: bool
     fits: bool
     why: str
+    fix: str = ""
     expected_usd: float | None
     assumed: bool = False
     hourly_usd: float | None

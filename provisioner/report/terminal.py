@@ -99,8 +99,10 @@ def receipt_lines(receipt: Receipt) -> Iterator[str]:
 
 def _attempt_lines(attempts: Sequence[Attempt]) -> Iterator[str]:
     """Where there was no room, and what was had instead; nothing where all were had at once."""
-    refused = [attempt for attempt in attempts if not attempt.made]
-    for attempt in attempts if refused else ():
+    refused = any(not attempt.made for attempt in attempts)
+    last = (attempts[-1].target, attempts[-1].zone) if attempts else None
+    # What was had in a place that was left is gone.
+    for attempt in (each for each in attempts if refused and (not each.made or (each.target, each.zone) == last)):
         where = attempt.target + (f" ({attempt.zone})" if attempt.zone else "")
         what = f"{count(len(attempt.nodes), 'machine')} {attempt.instance}, {attempt.market}, in {where}"
         yield f"  got {what}" if attempt.made else click.style(f"  {REFUSED[attempt.kind]} for {what}", fg="yellow")

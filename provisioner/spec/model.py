@@ -102,7 +102,7 @@ class Needs(Part):
     cores: Positive = Field(2, description="Physical cores at least.")
     memory: Size = Field(default=4 * 2**30, description="Memory at least.")
     gpus: GpuCount = Field(0, description="GPUs at least.")
-    gpu: Names = Field((), description="GPU models, tried in order: L4, A10G, H100 …")
+    gpu: Names = Field((), description="GPU models; the first of which the cloud has a type is taken: L4, A10G, H100 …")
 
 
 class Elastic(Part):

@@ -38,11 +38,16 @@ def test_what_a_job_may_take_is_what_is_expected() -> None:
         # They cannot idle longer than the cluster lives.
         ("{big: {command: ls, nodes: 4, time: 1h}}", 4 * 3605 / 3600),
         # Eight tasks on eight nodes, each idle for ten minutes, while a job of another group goes on.
-        ("{many: {command: ls, array: 0-7, time: 30m}, other: {command: ls, group: fixed, time: 2h}}", 8 * 40 / 60),
+        ("{many: {command: ls, nodes: 1, array: 0-7, time: 30m}, other: {command: ls, group: fixed, time: 2h}}", 8 * 40 / 60),
         # Two at once are two nodes, four times.
         (
-            "{many: {command: ls, array: 0-7%2, time: 30m}, other: {command: ls, group: fixed, time: 3h}}",
+            "{many: {command: ls, nodes: 1, array: 0-7%2, time: 30m}, other: {command: ls, group: fixed, time: 3h}}",
             8 * 30 / 60 + 2 * 10 / 60,
+        ),
+        # Tasks share a node: with two CPUs each, eight of them are four nodes at once, and then once more.
+        (
+            "{many: {command: ls, array: 0-15, time: 30m}, other: {command: ls, group: fixed, time: 3h}}",
+            8 * 30 / 60 + 8 * 10 / 60,
         ),
     ],
 )
@@ -58,6 +63,23 @@ def test_nodes_that_come_and_go_are_expected_for_their_jobs_and_their_idling(job
     # The longest job, and five seconds: so long there are a head and the fixed node.
     life = (max(int(job.options[-1].removeprefix("--time=")) * 60 for job in rehearsed.jobs) + 5) / 3600
     assert rehearsed.estimate.expected == pytest.approx(2 * life + node_hours, abs=0.01)
+
+
+def test_a_node_that_is_always_there_does_nothing_for_a_job_that_is_over() -> None:
+    """By hand: a second node for the first job's two hours; the first one is there for all six. What idles is counted as if the
+    group's jobs were at once: three nodes, of which two come and go."""
+    text = """\
+    version: 1
+    name: a
+    groups: {cpu: {nodes: {min: 1, max: 4}}, big: {nodes: 1}}
+    jobs:
+      a: {command: ls, nodes: 2, time: 2h}
+      b: {command: ls, group: big, time: 3h, needs: [a]}
+      c: {command: ls, nodes: 1, time: 1h, needs: [b]}
+    limits: {ttl: 8h, idle: 10m}
+    """
+    rehearsed, _ = decide(spec(text), bundled(), RUN, parse_target("local"), rehearsed=1.0)
+    assert rehearsed.estimate.expected == pytest.approx(3 * (6 + 5 / 3600) + 2 + 2 * 10 / 60, abs=0.01)
 
 
 def test_of_jobs_without_a_time_something_is_expected_that_is_said_to_be_assumed() -> None:
@@ -264,24 +286,27 @@ def test_a_plan_shows_what_that_makes(capsys: pytest.CaptureFixture[str]) -> Non
     jobs: {melt: {command: ls, outputs: dump, time: 1h}TAIL}
     limits: {LIMIT}
     """
-    whole = design(text.replace("TAIL", "").replace("LIMIT", "cost: 5 USD, ttl: 2h"), "gcp")
+    whole = design(text.replace("TAIL", "").replace("LIMIT", "cost: 3 USD, ttl: 2h"), "gcp")
     print_costs(whole.estimate, whole.budget, whole.ttl)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split() for line in lines[:3]] == [
-        ["cost", "USD", "an", "hour", "expected", "at", "most,", "in", "2h"],
+        ["cost", "USD", "an", "hour", "expected", "at", "most,", "in", "2h", "and", "its", "end"],
         ["spot", "0.27", "to", "0.44", f"{whole.estimate.markets[0].expected:.2f}", "2.12"],
         ["on-demand", "0.43", "to", "1.05", f"{whole.estimate.markets[1].expected:.2f}", "3.39"],
     ]
     assert lines[3:] == [
         "counted: everything that is billed, by published prices; the outputs are a guess; not counted: NAT data (0.045 USD a GiB)",
-        "limit: 5.00 USD (limits.cost); the run is ended before",
+        "limit: 3.00 USD (limits.cost); the run is ended before",
     ]
     jobs = "".join(f", j{i}: {{command: ls}}" for i in range(6))
     whole = design(text.replace("TAIL", jobs).replace("LIMIT", "ttl: 2h"), "gcp")
     print_costs(whole.estimate, whole.budget, whole.ttl)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 6
-    assert lines[3] == "~ assumed: 1h for each job, or task of an array, that says no time: j0, j1, j2, j3 and 2 more"
+    assert (
+        lines[3]
+        == "~ assumed: 1h for each job, or task of an array, of which the file says no time (scripts are not read): j0, j1, j2, j3 and 2 more"
+    )
     assert [line.split()[-2][-1] for line in lines[1:3]] == ["~", "~"]
 
 
