@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -50,17 +51,24 @@ def recent() -> dict[tuple[str, ...], Answer]:
     """What was refused within a while, and has not been had since: (target, region, zone, type, market) → the last no."""
     known: dict[tuple[str, ...], Answer] = {}
     for answer in _kept():
-        if clock.now() - answer.at < A_WHILE:
+        if _young(answer):
             known[answer.key] = answer
     return {key: answer for key, answer in known.items() if not answer.room}
 
 
 def _kept() -> Iterable[Answer]:
     with contextlib.suppress(OSError):
-        for line in _path().read_text(encoding="utf-8").splitlines():
-            # A line that is cut short, or of another version, tells nothing.
-            with contextlib.suppress(ValueError, TypeError):
-                yield Answer(**json.loads(line))
+        for line in _path().read_bytes().splitlines():
+            # A line that is cut short, of another version, or no answer at all tells nothing.
+            with contextlib.suppress(ValueError, TypeError, OverflowError, RecursionError):
+                answer = Answer(**json.loads(line))
+                if math.isfinite(answer.at) and all(isinstance(part, str) for part in answer.key):
+                    yield answer
+
+
+def _young(answer: Answer) -> bool:
+    """Either way: where the clock was set back, what seems to be to come was long ago, or just now."""
+    return abs(clock.now() - answer.at) < A_WHILE
 
 
 def remember(answer: Answer) -> None:
@@ -72,7 +80,7 @@ def remember(answer: Answer) -> None:
             return
         kept = list(_kept())
         if len(kept) >= _MANY:
-            young = [each for each in kept if clock.now() - each.at < A_WHILE]
+            young = [each for each in kept if _young(each)]
             files.write(path, "".join(f"{json.dumps(asdict(each))}\n" for each in young), mode=0o600)
         files.append(path, json.dumps(asdict(answer)))
 
