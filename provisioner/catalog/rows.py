@@ -69,18 +69,18 @@ def shapes(lines: Iterable[str]) -> Iterator[Shape]:
         yield Shape(
             cloud,
             name,
-            int(vcpus),
-            int(cores),
-            int(threads),
-            int(float(memory) * 1024),
-            int(gpus),
+            _count(vcpus, 1),
+            _count(cores, 1),
+            _count(threads, 1),
+            _mib(memory),
+            _count(gpus),
             gpu,
             _number(gpu_memory),
             arch,
             _number(network),
             _number(tier1),
             fabric,
-            int(cards),
+            _count(cards),
             as_of,
             source,
         )
@@ -130,6 +130,17 @@ def _number(text: str) -> float | None:
         return None
     number = float(text)
     if not 0 <= number < math.inf:
+        raise ValueError(f"{text} is no figure")
+    return number
+
+
+def _mib(gib: str) -> int:
+    return _count(f"{(_number(gib) or 0.0) * 1024:.0f}", 1)
+
+
+def _count(text: str, least: int = 0) -> int:
+    number = int(text)
+    if number < least:
         raise ValueError(f"{text} is no figure")
     return number
 

@@ -237,6 +237,30 @@ def test_a_broken_table_is_left_aside_and_said(way: str) -> None:
     assert [(f.level.value, f.fix) for f in said] == [("warning", "burst catalog refresh writes it anew")]
 
 
+SHAPE = "aws,zz.large,2,1,2,4,0,,,x86_64,,,,0,2031-01-01,a test"
+
+
+@pytest.mark.parametrize(
+    ("whole", "wrong"),
+    [
+        ("4,0,,", "inf,0,,"),
+        ("4,0,,", ",0,,"),
+        ("4,0,,", "1e999,0,,"),
+        ("2,1,2", "2,0,2"),
+        ("2,1,2", "-2,1,2"),
+        ("4,0,,", "4,-1,,"),
+    ],
+)
+def test_a_shape_that_no_machine_has_is_left_aside_and_said(whole: str, wrong: str) -> None:
+    """Infinite memory would end every plan, a machine without cores every list by the core."""
+    cache.folder().mkdir(parents=True)
+    table = cache.folder() / "aws-us-east-2.types.csv"
+    table.write_text(f"{rows.SHAPE_COLUMNS}\n{SHAPE}\n# 1 rows\n")
+    assert cache.read(cache.folder()).problems == ()
+    table.write_text(table.read_text().replace(whole, wrong))
+    assert len(cache.read(cache.folder()).problems) == 1
+
+
 def test_a_table_that_is_not_text_is_left_aside() -> None:
     cache.folder().mkdir(parents=True)
     (cache.folder() / "aws-us-east-2.prices.csv").write_bytes(b"\xff\xfe\x00")
