@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.catalog import cache
 from provisioner.catalog.regions import REGIONS
-from provisioner.errors import BurstError, Invalid
+from provisioner.errors import BurstError, Invalid, Refused
 from provisioner.spec.model import TargetRef, parse_targets
 from provisioner.targets.pricing import PRICING, Refreshed, pricing
 
@@ -49,5 +49,10 @@ def _one(cloud: str, region: str) -> Refreshed:
         answer = pricing(cloud).prices(region)
     except BurstError as problem:
         return Refreshed(cloud, region, problem=problem)
-    cache.keep(cloud, region, answer.offers, answer.shapes)
+    try:
+        cache.keep(cloud, region, answer.offers, answer.shapes)
+    except OSError as problem:
+        where, why = cache.folder(), problem.strerror or str(problem)
+        fix = "make room there, or name another folder: export XDG_CACHE_HOME=/path"
+        return Refreshed(cloud, region, problem=Refused(f"prices cannot be kept in {where}", why=why, fix=fix))
     return Refreshed(cloud, region, len(answer.offers), len(answer.shapes))

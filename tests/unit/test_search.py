@@ -238,6 +238,16 @@ def test_where_none_came_the_exit_status_says_so(monkeypatch: pytest.MonkeyPatch
     assert json.loads(result.stdout)[0]["problem"]["message"] == NONE.message
 
 
+def test_prices_that_cannot_be_kept_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cache that is no folder: as one that nobody may write to, or a full disk."""
+    cache.folder().parent.mkdir(parents=True)
+    cache.folder().write_text("")
+    monkeypatch.setattr("provisioner.lifecycle.refresh.pricing", lambda cloud: Told(ONE))
+    problem = wrong("refresh", "-t", "aws")
+    assert (type(problem), int(problem.exit_code)) == (Refused, 3)
+    assert f"prices cannot be kept in {cache.folder()}" in problem.why
+
+
 def test_every_cloud_keeps_the_contract() -> None:
     for cloud in pricing.PRICING:
         assert callable(pricing.pricing(cloud).places)
