@@ -62,6 +62,14 @@ class Candidate:
         return tuple(in_zones) or (self,)
 
 
+def each_once(candidates: Sequence[Candidate]) -> list[Candidate]:
+    """`aws` and `aws/us-east-2` may be one place, which is asked and tried once: where the list has it first."""
+    places: dict[tuple[str, str | None], Candidate] = {}
+    for candidate in candidates:
+        places.setdefault((candidate.design.target, candidate.design.region), candidate)
+    return list(places.values())
+
+
 def preflighted(candidate: Candidate, folder: Path, skip: Collection[str] = ()) -> Candidate:
     """With the answers of its place: what speaks against it, and its zones. What is wrong already is not asked."""
     if not candidate.fits:

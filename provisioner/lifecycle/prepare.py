@@ -16,7 +16,7 @@ from provisioner.errors import Invalid, Refused
 from provisioner.findings import Finding, error, errors
 from provisioner.lifecycle import state
 from provisioner.lifecycle.away import results
-from provisioner.lifecycle.candidates import Candidate, all_preflighted, choices, ranked
+from provisioner.lifecycle.candidates import Candidate, all_preflighted, choices, each_once, ranked
 from provisioner.lifecycle.price_age import aged
 from provisioner.lifecycle.skipping import skipped
 from provisioner.report.receipt import Choice, Phase
@@ -188,8 +188,7 @@ def considered(file: Path, wanted: Wanted | None = None, *, ask: Callable[[Targe
     places = {reference.name: open_target(reference.name) for reference in references}
     alone = len(references) == 1
     found = [_candidate(loaded, each, run, given, places[each.name], alone=alone) for each in references]
-    # aws and aws/us-east-2 may be the same place.
-    candidates = list({candidate.design.place: candidate for candidate in found}.values())
+    candidates = each_once(found)
     if not any(candidate.fits for candidate in candidates):
         raise FileRefused(file, tuple(dict.fromkeys(each for candidate in candidates for each in _of(candidate, loaded, alone))))
     candidates = all_preflighted(candidates, loaded.source.folder, skip, ask)

@@ -253,6 +253,24 @@ def test_the_cheapest_comes_first(folder: Path, still: Still, monkeypatch: pytes
     assert (ready, fastest.choices[0].why) == (sorted(ready), "the first to be ready")
 
 
+@pytest.mark.parametrize(
+    ("target", "once"),
+    [
+        ("aws,gcp,aws/us-east-2", ["aws/us-east-2", "gcp/us-central1"]),
+        ("gcp/us-central1,aws,gcp,aws", ["gcp/us-central1", "aws/us-east-2"]),
+        ("local,local", ["local"]),
+    ],
+)
+def test_a_place_that_is_listed_twice_is_tried_once(
+    target: str, once: list[str], folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With its region and without one, or word for word."""
+    opened(monkeypatch, Market(still, lambda *_: True))
+    work = considered(written(folder, FILE.replace("SPOT", "never")), Wanted(target=target), ask=lambda _: False)
+    assert [choice.target for choice in work.choices] == once
+    assert len(work.tries()) == len(once)
+
+
 FULL = st.dictionaries(st.sampled_from(["us-east-2b", "us-east-2a", "us-west-2a", "us-west-2b"]), st.floats(0, 30), max_size=4)
 
 
