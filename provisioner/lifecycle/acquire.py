@@ -76,10 +76,12 @@ def create(record: Record, prepared: Work, candidate: Candidate) -> Cluster:
 
 
 def leave(record: Record, candidate: Candidate, following: Candidate) -> None:
-    """End what was made of it, and prove it, before anything is begun elsewhere. Raises NotCreated where it does not go."""
-    with record.phase("fall back"):
+    """End what was made of it, and prove it, before anything is begun elsewhere. Raises NotCreated where it does not go, and
+    Overspent where limits.cost is spent by then.
+    """
+    with record.phase("fall back"), record.meter.leaving():
         ended = teardown.destroy(candidate.target, record.design.run.id, record.events, record.state.journal)
-    record.scans += ended.scans
+        record.scans += ended.scans
     if ended.remains:
         raise NotCreated(
             f"there is no room in {candidate.place}, and what was made of it there is not gone",

@@ -56,6 +56,8 @@ class Meter:
         self._path, self._keeps = folder / "ledger.json", keep
         self._found = found
         self._told = False
+        # Whether it was enough while a place was left; None while none is.
+        self._enough: bool | None = None
         self._kept = 0.0
         # When the last job of a node ended, by slurmctld.
         self._busy: dict[str, float] = {}
@@ -208,11 +210,13 @@ class Meter:
             return
 
         def look(signum: int, frame: FrameType | None) -> None:
-            if self.over():
-                signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
-                found = self.enough()
-                self._found(found)
-                raise Overspent("the cluster was not ready in time", why=found.message, fix=_FIX)
+            if not self.over():
+                return
+            if self._enough is not None:
+                self._enough = True
+                return
+            signal.setitimer(signal.ITIMER_REAL, _AGAIN, _AGAIN)
+            raise self._overspent()
 
         handler, timer = signal.signal(signal.SIGALRM, look), signal.setitimer(signal.ITIMER_REAL, every, every)
         try:
@@ -220,6 +224,22 @@ class Meter:
         finally:
             signal.setitimer(signal.ITIMER_REAL, *timer)
             signal.signal(signal.SIGALRM, handler)
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """While all there is is ended, to begin elsewhere: that is not broken off. Raises Overspent where it was enough then."""
+        self._enough = False
+        try:
+            yield
+        finally:
+            enough, self._enough = self._enough, None
+        if enough or self.over():
+            raise self._overspent()
+
+    def _overspent(self) -> Overspent:
+        found = self.enough()
+        self._found(found)
+        return Overspent("the cluster was not ready in time", why=found.message, fix=_FIX)
 
     def _keep(self) -> None:
         # The folder goes with the run, and is not made anew.

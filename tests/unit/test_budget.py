@@ -17,7 +17,7 @@ from provisioner import clock
 from provisioner.catalog.table import bundled
 from provisioner.design.decide import decide
 from provisioner.design.model import Design
-from provisioner.errors import ExitCode
+from provisioner.errors import ExitCode, Kind, NotCreated
 from provisioner.events import Event, Events
 from provisioner.findings import Finding
 from provisioner.jobs.model import Submitted
@@ -301,6 +301,33 @@ def test_a_run_whose_creation_hangs_is_destroyed_when_it_is_enough(folder: Path,
     assert receipt.problem is not None
     assert (receipt.problem.why, receipt.problem.fix) == (said, "raise limits.cost")
     assert any(line.endswith("cost 98.00 USD (of at most 100.00)") for line in receipt_lines(receipt))
+
+
+class Full(ListedTarget):
+    """A place without room, whose end takes so long that the budget is spent meanwhile."""
+
+    def create(self, design: Design, events: Events, folder: Path, state: Path) -> Inventory:
+        self.there.add(design.run.id)
+        events.step("create.folder", "…")
+        raise NotCreated("the head could not be made", why="no room", kind=Kind.CAPACITY)
+
+    def destroy(self, run_id: str, events: Events) -> None:
+        if not self.calls:
+            clock.sleep(9_800)
+            signal.raise_signal(signal.SIGALRM)
+        super().destroy(run_id, events)
+
+
+def test_nothing_is_begun_elsewhere_when_it_is_enough(folder: Path, still: Still) -> None:
+    """It is enough while the first place is left: that is not broken off, and no other one is begun."""
+    prepared, first, second = rehearsed(cost=100), Full(), Hanging()
+    candidates = (Candidate(prepared, (), first), Candidate(prepared, (), second))
+    receipt = run(Work(folder / "burst.yaml", folder, candidates), folder / "results")
+    assert (receipt.status, receipt.remains, receipt.cost.final_usd) == ("not-created", (), pytest.approx(98, abs=0.01))
+    assert first.calls == [("destroy", prepared.run.id)] * 2, "to leave it, and at the end of the run"
+    assert (first.there, second.there, second.calls) == (set(), set(), [])
+    assert receipt.problem is not None
+    assert receipt.problem.fix == "raise limits.cost"
 
 
 def test_a_creation_that_does_not_hang_is_left_alone(folder: Path, still: Still) -> None:
