@@ -24,6 +24,7 @@ from provisioner.report.receipt import Choice
 from provisioner.targets.base import Target, Zone
 
 Rank = Literal["cost", "time", "listed"]
+_UNASKED = "which zones have room could not be asked"
 
 
 @dataclass(frozen=True)
@@ -83,12 +84,14 @@ def preflighted(candidate: Candidate, folder: Path, skip: Collection[str] = ()) 
 
 
 def _zones(candidate: Candidate) -> tuple[tuple[Zone, ...], tuple[Finding, ...]]:
-    """Without an answer the place chooses by itself, and no other zone is tried."""
+    """Without an answer, or with one that is not understood, the place chooses by itself, and no other zone is tried."""
     try:
         return candidate.target.zones(candidate.design), ()
     except BurstError as problem:
-        told = f"which zones have room could not be asked: {problem.message}: {problem.why}"
-        return (), (info("zones", told, problem.fix),)
+        return (), (info("zones", f"{_UNASKED}: {problem.message}: {problem.why}", problem.fix),)
+    except Exception as problem:
+        # It is advice: an answer that nobody foresaw ends no plan, of this place or of the others.
+        return (), (info("zones", f"{_UNASKED}: {type(problem).__name__}: {problem}", "a bug of ours: an issue with this"),)
 
 
 def all_preflighted(

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import Still
-from market import END, LAUNCH, STACK, Life, Market, Room, opened, written
+from market import END, LAUNCH, STACK, Life, Market, Room, Seller, opened, written
 
 from provisioner import clock
-from provisioner.errors import ExitCode, Kind, NotCreated
+from provisioner.errors import ExitCode, Kind, NotCreated, Refused
 from provisioner.events import Event
 from provisioner.lifecycle import state, teardown
 from provisioner.lifecycle.acquire import acquire
@@ -238,6 +238,26 @@ def test_all_may_not(folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
         prepare(written(folder, TWO.replace("SPOT", "never")))
     assert caught.value.message == "preflight on aws/us-east-2: 1 thing must be fixed first"
     assert "aws/us-west-2: the quota is 0 vCPUs" in caught.value.why
+
+
+@pytest.mark.parametrize("problem", [KeyError("ZoneId"), Refused("AWS refused to list its zones", why="throttled", fix="again")])
+def test_zones_that_are_not_understood_are_said_and_end_no_plan(
+    problem: Exception, folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither of the place that answered so nor of the others: it is tried without a zone."""
+
+    def zones(seller: Seller, session: str, design: Any) -> tuple[Zone, ...]:
+        if session == "us-east-2":
+            raise problem
+        return (Zone("z"),)
+
+    monkeypatch.setattr(Seller, "zones", zones)
+    opened(monkeypatch, Market(still, lambda *_: True))
+    work = considered(written(folder, TWO.replace("SPOT", "never")))
+    assert [each.design.zone for each in work.tries()] == [None, "z"]
+    (found,) = [finding for finding in work.findings if finding.code == "zones"]
+    assert found.message.startswith("which zones have room could not be asked: ")
+    assert found.fix
 
 
 def test_the_cheapest_comes_first(folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
