@@ -56,6 +56,8 @@ def ask(
         except Exception as problem:
             told = refused(name, problem)
             if told is None:
+                # Nobody foresaw it: what is pasted into an issue says who asked, and its reader how to go on.
+                problem.add_note(f"in the check {name}, which --skip {name} leaves out")
                 raise
             found.append(told)
         return [finding.model_copy(update={"check": name}) for finding in found]

@@ -43,5 +43,6 @@ def test_a_check_that_is_refused_is_a_finding_after_what_it_found() -> None:
 
     found = checks.ask([("types", check)], (), lambda name, problem: warning("unchecked", f"{name}: {problem}"))
     assert [(f.message, f.check) for f in found] == [("first", "types"), ("types: no answer", "types")]
-    with pytest.raises(OSError, match="no answer"):
+    with pytest.raises(OSError, match="no answer") as raised:
         checks.ask([("types", check)], (), lambda name, problem: None)
+    assert raised.value.__notes__ == ["in the check types, which --skip types leaves out"]
