@@ -58,6 +58,7 @@ def command(
                 work.findings,
                 asked=first.asked,
                 unasked=unasked,
+                skipped=skip,
                 prices=priced(design),
                 items=items,
             )

@@ -31,11 +31,12 @@ def print_plan(
     *,
     asked: bool,
     unasked: str,
+    skipped: Sequence[str],
     prices: str,
     items: bool,
 ) -> None:
     """On one screen; with `items` also each thing that is billed. `asked` is whether the place itself was asked, `unasked` why
-    not; `prices` how old the machines' are.
+    not, `skipped` what nobody looked at; `prices` how old the machines' are.
     """
     soon = timeline(design)
     ready = f"; the first node is ready after about {show_duration(round(soon.seconds))}" if soon is not None else ""
@@ -66,7 +67,7 @@ def print_plan(
         print_costs(design.estimate, design.budget, design.ttl)
         for line in (prices, *_no_room(design, choices, zones, asked=asked)):
             click.echo(line, nl=bool(line))
-    click.echo(_account(design.place, findings, asked=asked, unasked=unasked))
+    click.echo(_account(design.place, findings, asked=asked, unasked=unasked, skipped=skipped))
 
 
 def _choice_row(choice: Choice) -> list[str]:
@@ -97,14 +98,16 @@ def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone], *
     yield "if there is no room: " + (", then ".join(steps) if steps else "nothing else; name more types, or a list of targets")
 
 
-def _account(place: str, findings: Sequence[Finding], *, asked: bool, unasked: str) -> str:
+def _account(place: str, findings: Sequence[Finding], *, asked: bool, unasked: str, skipped: Sequence[str]) -> str:
     """Whether the account may have it, or why nobody knows."""
     if not asked:
         return f"allowed: {place} was not asked ({unasked})"
     wrong = [finding for finding in findings if finding.check]
+    # Who leaves a check out is not told that it said yes.
+    but = f", but for {', '.join(sorted(set(skipped)))} (--skip)" if skipped else ""
     if errors(wrong):
-        return f"allowed: no ({place} was asked); see below"
-    return f"allowed: yes ({place} was asked)" + ("; see below" if wrong else "")
+        return f"allowed: no ({place} was asked{but}); see below"
+    return f"allowed: yes ({place} was asked{but})" + ("; see below" if wrong else "")
 
 
 def _around(design: Design) -> list[list[str]]:

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import Still
 from market import END, LAUNCH, STACK, Life, Market, Room, Seller, opened, written
 
 from provisioner import clock
+from provisioner.cli import plan
 from provisioner.errors import ExitCode, Kind, NotCreated, Refused
 from provisioner.events import Event
 from provisioner.lifecycle import state, teardown
@@ -289,6 +291,23 @@ def test_a_place_that_is_listed_twice_is_tried_once(
     work = considered(written(folder, FILE.replace("SPOT", "never")), Wanted(target=target), ask=lambda _: False)
     assert [choice.target for choice in work.choices] == once
     assert len(work.tries()) == len(once)
+
+
+@pytest.mark.parametrize(
+    ("skip", "said"),
+    [
+        ((), "may it be made: yes, aws/us-east-2 was asked"),
+        (("quota", "budget", "quota"), "may it be made: yes, aws/us-east-2 was asked, but for budget, quota (--skip)"),
+    ],
+)
+def test_a_plan_does_not_say_yes_to_what_was_left_out(
+    skip: tuple[str, ...], said: str, folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened(monkeypatch, Market(still, lambda *_: True, dict(ZONES)))
+    file = written(folder, TWO.replace("SPOT", "never"))
+    done = CliRunner().invoke(plan.command, [str(file), *(word for name in skip for word in ("--skip", name))])
+    assert done.exit_code == 0, done.output
+    assert [line for line in done.output.splitlines() if line.startswith("may it be made")] == [said]
 
 
 FULL = st.dictionaries(st.sampled_from(["us-east-2b", "us-east-2a", "us-west-2a", "us-west-2b"]), st.floats(0, 30), max_size=4)
