@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -55,11 +56,25 @@ def open_session(where: str) -> Any:
             "the target aws needs boto3", why=str(problem), fix="pip install 'burst-hpc[aws]'", kind=Kind.CONFIG
         ) from problem
     try:
-        made = boto3.session.Session(region_name=where)
+        made = _shared(boto3.session.Session(region_name=where))
         made.client("sts").get_caller_identity()
     except (ClientError, BotoCoreError) as problem:
         raise Refused("AWS does not know who asks", why=str(problem), fix=_LOGIN, kind=Kind.AUTH) from problem
     return made
+
+
+def _shared(session: Any) -> Any:
+    """Preflight, zones and launches have one session between them. It makes one client at a time: "Session objects are not
+    thread safe", while its clients are (boto3, "Multithreading").
+    """
+    one, make = threading.Lock(), session.client
+
+    def client(*told: Any, **more: Any) -> Any:
+        with one:
+            return make(*told, **more)
+
+    session.client = client
+    return session
 
 
 @dataclass(frozen=True)
