@@ -6,6 +6,7 @@ one place that a run has anything in. Only "no room" (Kind.CAPACITY) goes on; ev
 
 from __future__ import annotations
 
+from provisioner import clock
 from provisioner.errors import Kind, NotCreated
 from provisioner.events import Event
 from provisioner.lifecycle import teardown
@@ -14,7 +15,7 @@ from provisioner.lifecycle.candidates import Candidate
 from provisioner.lifecycle.journal import SETTLED
 from provisioner.lifecycle.prepare import Work
 from provisioner.lifecycle.record import Record
-from provisioner.lifecycle.work import Cluster
+from provisioner.lifecycle.work import Cluster, deadline
 
 
 def acquire(record: Record, prepared: Work) -> Cluster:
@@ -76,8 +77,8 @@ def create(record: Record, prepared: Work, candidate: Candidate) -> Cluster:
 
 
 def leave(record: Record, candidate: Candidate, following: Candidate) -> None:
-    """End what was made of it, and prove it, before anything is begun elsewhere. Raises NotCreated where it does not go, and
-    Overspent where limits.cost is spent by then.
+    """End what was made of it, and prove it, before anything is begun elsewhere. Raises NotCreated where it does not go, or
+    where no time is left for jobs, and Overspent where limits.cost is spent by then.
     """
     with record.phase("fall back"), record.meter.leaving():
         ended = teardown.destroy(candidate.target, record.design.run.id, record.events, record.state.journal)
@@ -87,6 +88,14 @@ def leave(record: Record, candidate: Candidate, following: Candidate) -> None:
             f"there is no room in {candidate.place}, and what was made of it there is not gone",
             why="nothing is begun elsewhere before that",
             fix=f"burst down {record.design.run.id}",
+            kind=Kind.CAPACITY,
+        )
+    if clock.now() >= deadline(record.design):
+        # Its machines would end themselves before a job was over.
+        raise NotCreated(
+            f"there was no room until the time for jobs was over, last in {candidate.place}",
+            why=f"{following.place} was next, and nothing is begun that cannot run a job before limits.ttl",
+            fix="raise limits.ttl, or name the places that are likelier to have room first",
             kind=Kind.CAPACITY,
         )
     record.events.going_on()

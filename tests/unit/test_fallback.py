@@ -191,6 +191,15 @@ def test_nobody_has_room(told: Tell) -> None:
     assert not [life for life in story.market.lives if life.ended is None]
 
 
+def test_nothing_is_begun_that_would_end_before_a_job(told: Tell) -> None:
+    """A place without room takes four minutes to find out and to leave; of nine minutes of life eight are for jobs."""
+    receipt, _ = told(TWO.replace("ttl: 4h", "ttl: 9m"), only())
+    assert [zone for zone, *_ in path(receipt)] == ["us-east-2b"] * 2 + ["us-east-2a"] * 2
+    assert (receipt.exit_code, receipt.remains) == (ExitCode.NOT_CREATED, ())
+    assert receipt.problem is not None
+    assert receipt.problem.fix.startswith("raise limits.ttl")
+
+
 def test_another_reason_is_for_a_person_to_read(told: Tell) -> None:
     receipt, _ = told(TWO, lambda *_: True, quota={"us-east-2"})
     assert receipt.problem is not None
