@@ -6,6 +6,7 @@ EC2 User Guide, "Insufficient instance capacity": wait a few minutes, since capa
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -103,9 +104,16 @@ def refused(design: Design, zone: str | None, known: dict[tuple[str, ...], Answe
     Nodes that are always there count, and the head; what is elastic waits for room anyway.
     """
     where = (design.target, design.region or "", zone or "")
-    tried = [[("on-demand", design.head.instance)]]
-    tried += [[(market, node.instance) for market, node in order(group, design.target)] for group in design.groups if group.min]
-    return max(_share([(*where, instance, market) in known for market, instance in each]) for each in tried)
+    return max(_share([(*where, instance, market) in known for market, instance in each]) for each in _tried(design))
+
+
+def _tried(design: Design) -> list[list[tuple[str, str]]]:
+    """(market, type) of the head, and of what is tried for each group that is always there."""
+    groups = [group for group in design.groups if group.min]
+    return [
+        [("on-demand", design.head.instance)],
+        *([(market, node.instance) for market, node in order(group, design.target)] for group in groups),
+    ]
 
 
 def _share(refused: list[bool]) -> float:
@@ -114,7 +122,12 @@ def _share(refused: list[bool]) -> float:
 
 def said(design: Design, known: dict[tuple[str, ...], Answer]) -> str:
     """When the place last said no to anything of the design's, in words."""
-    there = [answer for answer in known.values() if (answer.target, answer.region) == (design.target, design.region or "")]
+    wanted, place = set(itertools.chain(*_tried(design))), (design.target, design.region or "")
+    there = [
+        answer
+        for answer in known.values()
+        if (answer.target, answer.region) == place and (answer.market, answer.instance) in wanted
+    ]
     if not there:
         return ""
     last = max(there, key=lambda answer: answer.at)

@@ -9,10 +9,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
-from making import Still
+from making import RUN, Still, spec
 
 from provisioner import clock
-from provisioner.lifecycle.refusals import A_WHILE, Answer, recent, remember
+from provisioner.catalog.table import bundled
+from provisioner.design.decide import decide
+from provisioner.lifecycle.refusals import A_WHILE, Answer, recent, remember, said
+from provisioner.spec.model import parse_target
 
 
 @pytest.fixture
@@ -63,3 +66,13 @@ def test_a_clock_that_was_set_back_forgets_too(still: Still) -> None:
     """What was refused a year from now was not refused lately."""
     kept().write_bytes(line(still, at=still.now() + A_WHILE + 1) + b"\n")
     assert recent() == {}
+
+
+def test_what_another_run_was_refused_is_not_this_ones_reason(still: Still) -> None:
+    """The last no of the region was to a type that this design has not."""
+    text = "version: 1\nname: a\ngroups: {cpu: {instance: c7a.large, nodes: 1, spot: only}}\n"
+    design, _ = decide(spec(text), bundled(), RUN, parse_target("aws/us-east-2"))
+    remember(no(still))
+    still.sleep(60)
+    remember(no(still, "p5.48xlarge"))
+    assert said(design, recent()) == "no room for c7a.large 1m ago in us-east-2a"
