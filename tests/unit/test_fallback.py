@@ -9,15 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from making import Still
-from market import END, LAUNCH, STACK, Life, Market, Room, Seller, opened, written
+from market import END, LAUNCH, STACK, Life, Market, Room, opened, written
 
 from provisioner import clock
-from provisioner.cli import plan
-from provisioner.errors import ExitCode, Kind, NotCreated, Refused
+from provisioner.errors import ExitCode, Kind, NotCreated
 from provisioner.events import Event
 from provisioner.lifecycle import state, teardown
 from provisioner.lifecycle.acquire import acquire
@@ -251,26 +249,6 @@ def test_all_may_not(folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
     assert "aws/us-west-2: the quota is 0 vCPUs" in caught.value.why
 
 
-@pytest.mark.parametrize("problem", [KeyError("ZoneId"), Refused("AWS refused to list its zones", why="throttled", fix="again")])
-def test_zones_that_are_not_understood_are_said_and_end_no_plan(
-    problem: Exception, folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neither of the place that answered so nor of the others: it is tried without a zone."""
-
-    def zones(seller: Seller, session: str, design: Any) -> tuple[Zone, ...]:
-        if session == "us-east-2":
-            raise problem
-        return (Zone("z"),)
-
-    monkeypatch.setattr(Seller, "zones", zones)
-    opened(monkeypatch, Market(still, lambda *_: True))
-    work = considered(written(folder, TWO.replace("SPOT", "never")))
-    assert [each.design.zone for each in work.tries()] == [None, "z"]
-    (found,) = [finding for finding in work.findings if finding.code == "zones"]
-    assert found.message.startswith("which zones have room could not be asked: ")
-    assert found.fix
-
-
 def test_the_cheapest_comes_first(folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch) -> None:
     opened(monkeypatch, Market(still, lambda *_: True, dict(ZONES)))
     file = written(folder, FILE.replace("SPOT", "never").replace("rank: listed", "rank: cost"))
@@ -282,41 +260,6 @@ def test_the_cheapest_comes_first(folder: Path, still: Still, monkeypatch: pytes
     fastest = considered(written(folder, FILE.replace("SPOT", "never").replace("rank: listed", "rank: time")))
     ready = [choice.ready_s for choice in fastest.choices]
     assert (ready, fastest.choices[0].why) == (sorted(ready), "the first to be ready")
-
-
-@pytest.mark.parametrize(
-    ("target", "once"),
-    [
-        ("aws,gcp,aws/us-east-2", ["aws/us-east-2", "gcp/us-central1"]),
-        ("gcp/us-central1,aws,gcp,aws", ["gcp/us-central1", "aws/us-east-2"]),
-        ("local,local", ["local"]),
-    ],
-)
-def test_a_place_that_is_listed_twice_is_tried_once(
-    target: str, once: list[str], folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With its region and without one, or word for word."""
-    opened(monkeypatch, Market(still, lambda *_: True))
-    work = considered(written(folder, FILE.replace("SPOT", "never")), Wanted(target=target), ask=lambda _: False)
-    assert [choice.target for choice in work.choices] == once
-    assert len(work.tries()) == len(once)
-
-
-@pytest.mark.parametrize(
-    ("skip", "said"),
-    [
-        ((), "may it be made: yes, aws/us-east-2 was asked"),
-        (("quota", "budget", "quota"), "may it be made: yes, aws/us-east-2 was asked, but for budget, quota (--skip)"),
-    ],
-)
-def test_a_plan_does_not_say_yes_to_what_was_left_out(
-    skip: tuple[str, ...], said: str, folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened(monkeypatch, Market(still, lambda *_: True, dict(ZONES)))
-    file = written(folder, TWO.replace("SPOT", "never"))
-    done = CliRunner().invoke(plan.command, [str(file), *(word for name in skip for word in ("--skip", name))])
-    assert done.exit_code == 0, done.output
-    assert [line for line in done.output.splitlines() if line.startswith("may it be made")] == [said]
 
 
 FULL = st.dictionaries(st.sampled_from(["us-east-2b", "us-east-2a", "us-west-2a", "us-west-2b"]), st.floats(0, 30), max_size=4)
@@ -361,22 +304,3 @@ def test_whatever_the_market_does(
         for begun, last in ((life.began, life.ended or 0.0) for life in market.lives if life.name == "head"):
             items = story.record.meter.ledger.total(last) - story.record.meter.ledger.total(begun)
             assert items <= (receipt.cost.estimated_usd or 0.0)
-
-
-@pytest.mark.parametrize(
-    ("listed", "first"),
-    [
-        ("local, aws/us-east-2, gcp/us-central1", "local"),
-        ("gcp/us-central1, aws/us-east-2, local", ""),
-        ("aws/us-east-2, local, gcp", "aws/us-east-2"),
-    ],
-)
-def test_this_machine_keeps_its_place(
-    listed: str, first: str, folder: Path, still: Still, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    opened(monkeypatch, Market(still, lambda *_: True))
-    text = FILE.replace("SPOT", "never").replace("rank: listed", "rank: cost")
-    work = considered(written(folder, text.replace("aws/us-east-2, aws/us-west-2, gcp/us-central1", listed)), ask=lambda _: False)
-    order = [choice.target for choice in work.choices]
-    assert order.index("local") == [name.strip() for name in listed.split(",")].index("local")
-    assert not first or order[0] == first
