@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from provisioner.findings import Finding
+from provisioner.findings import Finding, error, warning
 
 # Name → what is looked at. Clouds first, then this machine.
 NAMES: dict[str, str] = {
@@ -37,6 +37,16 @@ NAMES: dict[str, str] = {
 }
 
 Check = Callable[[], Iterable[Finding]]
+
+
+def unchecked(name: str, words: str, *, login: str | None) -> Finding:
+    """Of a check that could not be asked, with the cloud's words: nothing is known to be wrong, and the cloud itself has the last
+    word. `login` is the command that logs in where nobody is any more: then nothing could be made either.
+    """
+    said = f"{name} could not be checked: {words}"
+    if login is not None:
+        return error("unchecked", said, login)
+    return warning("unchecked", said, f"allow the call, or leave it out: --skip {name}")
 
 
 def ask(

@@ -46,3 +46,13 @@ def test_a_check_that_is_refused_is_a_finding_after_what_it_found() -> None:
     with pytest.raises(OSError, match="no answer") as raised:
         checks.ask([("types", check)], (), lambda name, problem: None)
     assert raised.value.__notes__ == ["in the check types, which --skip types leaves out"]
+
+
+def test_what_could_not_be_asked_is_a_warning_unless_nobody_is_logged_in() -> None:
+    told = checks.unchecked("quota", "Throttled: later", login=None)
+    assert told == warning(
+        "unchecked", "quota could not be checked: Throttled: later", "allow the call, or leave it out: --skip quota"
+    )
+    assert checks.unchecked("quota", "expired", login="cloud login") == error(
+        "unchecked", "quota could not be checked: expired", "cloud login"
+    )

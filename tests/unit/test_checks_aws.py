@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 from aws_account import PLAIN, ROLE, Account, described, limits, nowhere, offering, subnet, zones
 from aws_world import denied
+from botocore.exceptions import EndpointConnectionError, NoCredentialsError
 from making import design
 
 from provisioner.findings import Finding
 from provisioner.targets.aws import checks
 from provisioner.targets.aws.limits import ADDRESSES
+from provisioner.targets.aws.session import logged_out
 from provisioner.targets.checks import NAMES
 
 THEIRS = "network: {id: vpc-1, subnet: subnet-1}\n"
@@ -250,3 +252,16 @@ def test_what_may_not_be_asked_is_a_warning_with_awss_words() -> None:
     assert one.fix == "allow the call, or leave it out: --skip quota"
     with pytest.raises(ZeroDivisionError):
         found(describe_instances=ZeroDivisionError("our own mistake"))
+
+
+@pytest.mark.parametrize("code", ["ExpiredToken", "AuthFailure", "RequestExpired"])
+def test_somebody_who_is_logged_in_no_more(code: str) -> None:
+    told = found(describe_instances=denied(code, "too late", "DescribeInstances"))
+    (one,) = [each for each in told if each.code == "unchecked"]
+    assert (one.level.value, one.check) == ("error", "quota")
+    assert one.fix.startswith("aws configure, or aws sso login")
+
+
+def test_credentials_that_are_gone_are_somebody_logged_out_and_no_answer_is_not() -> None:
+    assert logged_out(NoCredentialsError())
+    assert not logged_out(EndpointConnectionError(endpoint_url="https://ec2"))

@@ -131,17 +131,24 @@ def test_whoever_comes_second_waits_for_the_first_ones_answer(azure: Azure) -> N
 def test_an_answer_that_is_refused_is_refused_to_everybody(azure: Azure) -> None:
     azure.troubles.append(always(refusal(403, "AuthorizationFailed", "not yours"), "GET", "Compute/skus"))
     unchecked = {each.check: each.level for each in found(azure) if each.code == "unchecked"}
-    assert unchecked == {"types": Level.ERROR, "images": Level.ERROR, "quota": Level.ERROR}
+    assert unchecked == dict.fromkeys(("types", "images", "quota"), Level.WARNING)
     assert azure.requests("GET").count(SKUS) == 1
 
 
 def test_an_azure_that_does_not_say(azure: Azure) -> None:
     azure.troubles.append(always(refusal(403, "AuthorizationFailed", "not yours"), "GET", "/usages"))
     (unchecked,) = found(azure)
-    assert (unchecked.level, unchecked.code, unchecked.check) == (Level.ERROR, "unchecked", "quota")
-    assert "--skip quota" in unchecked.fix
+    assert (unchecked.level, unchecked.code, unchecked.check) == (Level.WARNING, "unchecked", "quota")
+    assert unchecked.fix == "allow the call, or leave it out: --skip quota"
     azure.troubles[0] = always(refusal(400, "InvalidParameter", "?"), "GET", "/usages")
     assert [each.level for each in found(azure)] == [Level.WARNING]
+
+
+def test_somebody_who_is_logged_in_no_more(azure: Azure) -> None:
+    azure.troubles.append(always(refusal(401, "ExpiredAuthenticationToken", "too late"), "GET", "/usages"))
+    (unchecked,) = found(azure)
+    assert (unchecked.level, unchecked.code, unchecked.check) == (Level.ERROR, "unchecked", "quota")
+    assert unchecked.fix.startswith("az login")
 
 
 @pytest.mark.parametrize(

@@ -211,9 +211,13 @@ def test_what_google_has_not(fine: Google, session: Session, monkeypatch: pytest
 
 def test_what_may_not_be_looked_at_is_said(fine: Google, session: Session) -> None:
     fine.answers["serviceusage.services.batchGet"] = error(403, "forbidden", "Required serviceusage.services.get")
-    assert found(session)["unchecked"].startswith("warning: services could not be checked in p-1: forbidden: Required")
+    assert found(session)["unchecked"].startswith("warning: services could not be checked: forbidden: Required")
     fine.answers["serviceusage.services.batchGet"] = error(401, "authError", "expired")
-    assert found(session)["gcp"] == "error: project p-1: authError: expired"
+    assert found(session)["unchecked"] == "error: services could not be checked: authError: expired"
+    fine.answers["serviceusage.services.batchGet"] = error(400, "badRequest", "?")
+    (unchecked,) = PLACE.preflight(session, design(FINE % "", "gcp"))
+    assert (unchecked.level.value, unchecked.check) == ("warning", "services")
+    assert unchecked.fix == "allow the call, or leave it out: --skip services"
 
 
 def test_a_detached_run_s_bucket(fine: Google, session: Session) -> None:

@@ -1,6 +1,7 @@
 """What speaks against a design, asked of AWS: everything side by side, all findings at once; nothing is made.
 
-What may not be asked (a policy may forbid the question) is a warning with AWS's words, and not a refusal.
+What may not be asked (a policy may forbid the question) is a warning with AWS's words, and not a refusal, as long as AWS
+knows who asks.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from functools import partial
 from typing import Any
 
 from provisioner.design.model import Design
-from provisioner.findings import Finding, warning
+from provisioner.findings import Finding
 from provisioner.targets import checks
 from provisioner.targets.aws import filesystems, identity, images, limits, networks, permissions, quotas, types
 from provisioner.targets.aws import results as bucket
+from provisioner.targets.aws.session import LOGIN, logged_out
 
 _SERVICES = ("ec2", "efs", "fsx", "iam", "s3", "service-quotas", "sts")
 
@@ -43,7 +45,7 @@ def _unchecked(name: str, problem: Exception) -> Finding | None:
 
     if not isinstance(problem, ClientError | BotoCoreError):
         return None
-    return warning("unchecked", f"{name} could not be checked: {problem}", f"allow the call, or leave it out: --skip {name}")
+    return checks.unchecked(name, str(problem), login=LOGIN if logged_out(problem) else None)
 
 
 def results(asked: Asked, design: Design) -> Iterator[Finding]:

@@ -23,7 +23,12 @@ _VARIABLES = (
     "AWS_CONTAINER_CREDENTIALS_FULL_URI",
 )
 _LATER = "again, in a minute"
-_LOGIN = "aws configure, or aws sso login; then: aws sts get-caller-identity"
+LOGIN = "aws configure, or aws sso login; then: aws sts get-caller-identity"
+# What is said of credentials that are no good, or no longer, and not of what they may do: faults.py has the pages.
+_NOBODY = (
+    *("AuthFailure", "MissingAuthenticationToken", "RequestExpired", "InvalidClientTokenId", "ExpiredToken"),
+    *("ExpiredTokenException", "UnrecognizedClientException", "SignatureDoesNotMatch", "InvalidAccessKeyId", "InvalidToken"),
+)
 
 
 def configured() -> bool:
@@ -59,7 +64,7 @@ def open_session(where: str) -> Any:
         made = _shared(boto3.session.Session(region_name=where))
         made.client("sts").get_caller_identity()
     except (ClientError, BotoCoreError) as problem:
-        raise Refused("AWS does not know who asks", why=str(problem), fix=_LOGIN, kind=Kind.AUTH) from problem
+        raise Refused("AWS does not know who asks", why=str(problem), fix=LOGIN, kind=Kind.AUTH) from problem
     return made
 
 
@@ -75,6 +80,14 @@ def _shared(session: Any) -> Any:
 
     session.client = client
     return session
+
+
+def logged_out(problem: Exception) -> bool:
+    """Whether botocore raised it because AWS does not know, or know any more, who asks."""
+    response: Any = getattr(problem, "response", None)
+    if response is None:
+        return faults.told(problem)[0] == Kind.AUTH.value
+    return response.get("Error", {}).get("Code") in _NOBODY
 
 
 @dataclass(frozen=True)
@@ -104,5 +117,5 @@ def refusing(what: str) -> Iterator[None]:
     except (ClientError, BotoCoreError) as problem:
         meaning, _ = faults.told(problem)
         kind = Kind[meaning] if meaning in Kind.__members__ else Kind.CONFIG
-        fix = {Kind.AUTH: _LOGIN, Kind.THROTTLE: _LATER, Kind.TRANSIENT: _LATER}.get(kind, "")
+        fix = {Kind.AUTH: LOGIN, Kind.THROTTLE: _LATER, Kind.TRANSIENT: _LATER}.get(kind, "")
         raise Refused(f"AWS refused to {what}", why=str(problem), fix=fix, kind=kind) from problem

@@ -14,7 +14,7 @@ from provisioner.targets import checks
 from provisioner.targets.azure import filesystems, images, network, quota, rights, sizes
 from provisioner.targets.azure import results as container
 from provisioner.targets.azure.asked import Asked, side_by_side
-from provisioner.targets.azure.session import Caller
+from provisioner.targets.azure.session import LOGIN, Caller
 
 _GIB = 2**30
 # "Azure managed disk types": an OS disk; "Naming rules and restrictions": a Linux machine's name.
@@ -33,9 +33,9 @@ def preflight(caller: Caller, design: Design, skip: Collection[str] = ()) -> tup
 def _unchecked(name: str, problem: Exception) -> Finding | None:
     if not isinstance(problem, launcher.Refused):
         return None
-    say = error if problem.kind == Kind.AUTH.value else warning
-    fix = f"az login, and the right to read the subscription; or leave it out: --skip {name}"
-    return say("unchecked", f"{name} could not be checked: {problem}", fix)
+    # 403 is what somebody may not do; the other refusals of this class say that nobody is known, or that there is no token.
+    nobody = problem.kind == Kind.AUTH.value and problem.status != 403
+    return checks.unchecked(name, str(problem), login=LOGIN if nobody else None)
 
 
 def known_beforehand(asked: Asked) -> Iterator[Finding]:

@@ -16,7 +16,7 @@ from provisioner.launch import azure as launcher
 from provisioner.targets.azure import faults
 
 _LATER = "again, in a minute"
-_LOGIN = "az login, and az account set --subscription NAME; or AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
+LOGIN = "az login, and az account set --subscription NAME; or AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
 
 
 class Caller(launcher.Session):
@@ -74,7 +74,7 @@ def opened(region: str) -> Caller:
         told = caller.call("GET", caller.root, "2022-12-01").told
     except launcher.Refused as problem:
         raise Refused(
-            f"Azure refuses subscription {subscription}", why=str(problem), fix=_LOGIN, kind=Kind(problem.kind)
+            f"Azure refuses subscription {subscription}", why=str(problem), fix=LOGIN, kind=Kind(problem.kind)
         ) from problem
     if told.get("state") not in (None, "Enabled"):
         raise _refused(f"subscription {told.get('displayName', subscription)} is {told['state']}", "nothing can be made in it")
@@ -89,12 +89,12 @@ def refusing(what: str) -> Iterator[None]:
     except launcher.Refused as problem:
         meaning, why = faults.told(problem)
         kind = Kind[meaning] if meaning in Kind.__members__ else Kind.CONFIG
-        fix = {Kind.AUTH: _LOGIN, Kind.THROTTLE: _LATER, Kind.TRANSIENT: _LATER}.get(kind, "")
+        fix = {Kind.AUTH: LOGIN, Kind.THROTTLE: _LATER, Kind.TRANSIENT: _LATER}.get(kind, "")
         raise Refused(f"Azure refused to {what}", why=why, fix=fix, kind=kind) from problem
 
 
 def _refused(message: str, why: str) -> Refused:
-    return Refused(message, why=why, fix=_LOGIN, kind=Kind.AUTH)
+    return Refused(message, why=why, fix=LOGIN, kind=Kind.AUTH)
 
 
 def storage_token() -> Callable[[], str]:

@@ -15,6 +15,7 @@ from provisioner.findings import Finding, error, warning
 from provisioner.launch.gcp import Refused, Session
 from provisioner.targets import checks
 from provisioner.targets.gcp import filesystems, images, network, permissions, quota, results, zones
+from provisioner.targets.gcp.credentials import LOG_IN
 from provisioner.targets.gcp.kinds import OFF
 
 _BILLING = "https://cloudbilling.googleapis.com/v1"
@@ -27,18 +28,15 @@ Check = Callable[[Session, Design], Iterable[Finding]]
 
 def findings(session: Session, design: Design, skip: Collection[str] = ()) -> tuple[Finding, ...]:
     """Of every check, in their order."""
+    return checks.ask([(name, partial(check, session, design)) for name, check in CHECKS], skip, _unchecked)
 
-    def unchecked(name: str, problem: Exception) -> Finding | None:
-        if not isinstance(problem, Refused):
-            return None
-        # Without the right to look nothing is known to be wrong; without credentials everything is.
-        if problem.kind == "AUTH" and problem.status == 403:
-            said = f"{name} could not be checked in {session.project}: {problem}"
-            return warning("unchecked", said, f"allow the call, or leave it out: --skip {name}")
-        fix = "gcloud auth application-default login" if problem.kind == "AUTH" else "burst doctor"
-        return error("gcp", f"project {session.project}: {problem}", fix)
 
-    return checks.ask([(name, partial(check, session, design)) for name, check in CHECKS], skip, unchecked)
+def _unchecked(name: str, problem: Exception) -> Finding | None:
+    if not isinstance(problem, Refused):
+        return None
+    # 403 is what somebody may not do; the other refusals of this class say that nobody is known, or that there is no token.
+    nobody = problem.kind == "AUTH" and problem.status != 403
+    return checks.unchecked(name, str(problem), login=LOG_IN if nobody else None)
 
 
 def services(session: Session, design: Design) -> Iterator[Finding]:

@@ -14,7 +14,7 @@ from provisioner.errors import Kind, Refused
 from provisioner.launch import gcp
 from provisioner.launch.gcp import Session
 
-_LOG_IN = "gcloud auth application-default login"
+LOG_IN = "gcloud auth application-default login"
 _SCOPES = ("https://www.googleapis.com/auth/cloud-platform",)
 
 
@@ -40,7 +40,7 @@ def session(place: str) -> Session:
     try:
         token()
     except gcp.Refused as problem:
-        raise Refused("Google Cloud takes no token from us", why=str(problem), fix=_LOG_IN, kind=Kind.AUTH) from problem
+        raise Refused("Google Cloud takes no token from us", why=str(problem), fix=LOG_IN, kind=Kind.AUTH) from problem
     return opened
 
 
@@ -58,7 +58,7 @@ def _found() -> tuple[_Token, str | None]:
     try:
         credentials, project = google.auth.default(scopes=_SCOPES)
     except google.auth.exceptions.GoogleAuthError as problem:
-        raise Refused("there are no credentials for Google Cloud", why=str(problem), fix=_LOG_IN, kind=Kind.AUTH) from problem
+        raise Refused("there are no credentials for Google Cloud", why=str(problem), fix=LOG_IN, kind=Kind.AUTH) from problem
     return _Token(credentials), project
 
 
