@@ -116,7 +116,8 @@ class Target(Protocol):
         """
 
     def zones(self, design: Design) -> tuple[Zone, ...]:
-        """The zones that offer what the design needs, by the likelihood of room, then by name; () where there is no choice.
+        """The zones that offer what the design needs: by the likelihood of room, then by how much of what is preferred
+        they have, then by name; () where there is no choice.
 
         A group needs one of its types. Raises Refused where the place may not be asked.
         """

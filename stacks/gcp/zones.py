@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_gcp as gcp
 
+from provisioner.design import offered
 from provisioner.design.model import Design
 
 
@@ -24,34 +25,20 @@ class Where:
 
 
 def chosen(design: Design, given: str | None) -> Where:
-    """The zone that was given; else of the region's that with most of the design's types, by name where several have them."""
+    """The zone that was given; else of the region's the one with most of what is preferred, by name where several have that."""
     project = gcp.organizations.get_client_config().project
     region = str(design.region)
     zones = [given] if given else sorted(gcp.compute.get_zones(region=region, status="UP").names)
     offers = {zone: _offered(design, zone) for zone in zones}
-    fit = {zone: types for zone, types in offers.items() if not _lacking(design, types)}
+    fit = {zone: types for zone, types in offers.items() if not offered.lacking(design, types)}
     if not fit:
-        told = "; ".join(f"{zone} lacks one for {', '.join(_lacking(design, types))}" for zone, types in offers.items())
+        told = "; ".join(f"{zone} lacks one for {', '.join(offered.lacking(design, types))}" for zone, types in offers.items())
         where = f"{given} has not" if given else f"no zone of {region} has"
         raise pulumi.RunError(f"{where} a type for the head and for each group: {told}")
-    zone = min(fit, key=lambda zone: (-len(fit[zone]), zone))
+    zone = min(fit, key=lambda zone: offered.before(design, zone, None, fit[zone]))
     return Where(project, region, zone, fit[zone])
 
 
-def wanted(design: Design) -> tuple[str, ...]:
-    """Every machine type that the design names."""
-    nodes = [design.head, *(node for group in design.groups for node in group.alternatives)]
-    return tuple(dict.fromkeys(node.instance for node in [*nodes, *([design.login.node] if design.login else [])]))
-
-
 def _offered(design: Design, zone: str) -> frozenset[str]:
-    asked = " OR ".join(f"(name = {instance})" for instance in wanted(design))
+    asked = " OR ".join(f"(name = {instance})" for instance in offered.wanted(design))
     return frozenset(found.name for found in gcp.compute.get_machine_types(zone=zone, filter=asked).machine_types)
-
-
-def _lacking(design: Design, types: frozenset[str]) -> list[str]:
-    """The head's and login nodes' types that are not among `types`, and each group with those of its types."""
-    always = dict.fromkeys([design.head.instance, *([design.login.node.instance] if design.login else [])])
-    groups = {group.name: [node.instance for node in group.alternatives] for group in design.groups}
-    none = [f"{name} ({' or '.join(some)})" for name, some in groups.items() if not types & set(some)]
-    return [*(name for name in always if name not in types), *none]

@@ -244,6 +244,22 @@ def test_the_zone_with_most_of_the_types(everything: Stack) -> None:
     assert everything.outputs["zone"] == ZONE
 
 
+def test_what_is_preferred_comes_before_the_number_of_types() -> None:
+    from tests.stacks import programs
+
+    has = {"us-central1-a": ("n2-standard-8", "c3-standard-8"), "us-central1-b": ("g2-standard-4",)}
+
+    def answer(function: str, asked: dict[str, Any]) -> dict[str, Any]:
+        if "getMachineTypes" not in function:
+            return gcp_answers.call(function, asked)
+        return {"machineTypes": [{"name": kind} for kind in ("c3-standard-4", *has[asked["zone"]])]}
+
+    group = "any: {instance: [g2-standard-4, n2-standard-8, c3-standard-8], nodes: 1}"
+    decided = design(f"{{version: 1, name: one, head: {{instance: c3-standard-4}}, groups: {{{group}}}}}", "gcp")
+    stack = programs.run(CLOUD.folder, programs.configured(decided), gcp_answers.create, answer)
+    assert stack.outputs["zone"] == "us-central1-b"
+
+
 def test_a_zone_that_is_given_is_asked_what_it_has() -> None:
     """G2 is not in it: nothing is tried there that it lacks. No other zone is asked."""
     text = "{version: 1, name: one, groups: {gpu: {instance: [g2-standard-4, c3-standard-4], nodes: 1, spot: prefer}}}"

@@ -56,6 +56,11 @@ def test_head_and_one_type_of_each_group(azure: Azure) -> None:
     assert names(zones(azure, ONE, "login: {nodes: 1, instance: Standard_F8s_v2}\n")) == []
 
 
+def test_what_is_preferred_comes_first(azure: Azure) -> None:
+    offer(azure, Standard_B2s=("1", "2", "3"), Standard_D4s_v5=("2", "3"), Standard_F8s_v2=("1", "3"))
+    assert names(zones(azure, f"{SEVERAL}}}")) == ["3", "2", "1"]
+
+
 def test_restrictions_of_a_zone_and_of_the_region(azure: Azure) -> None:
     offer(
         azure, Standard_B2s=("1", "2", "3"), Standard_D4s_v5=size("Standard_D4s_v5", restrictions=[restricted("Zone", "1", "3")])

@@ -40,18 +40,26 @@ def names(session: Session, text: str) -> list[str]:
 
 
 def test_zones_that_have_one_type_of_each_group(fine: Google, session: Session) -> None:
-    """Those that are up, of the region, by name: the head is c3-standard-4."""
+    """Those that are up, of the region, by what is preferred, then by name: the head is c3-standard-4."""
     zone(fine, "us-central1-f", "c3-standard-4", "n2-standard-8")
     zone(fine, "us-central1-c", "c3-standard-4")
     zone(fine, "us-central1-b", "n2-standard-8")
     zone(fine, "us-central1-d", "c3-standard-4", "n2-standard-8", status="DOWN")
     zone(fine, "us-central2-a", "c3-standard-4", "n2-standard-8")
-    assert PLACE.zones(session, design(ONE % 1, "gcp")) == (Zone(ZONE), Zone("us-central1-c"), Zone("us-central1-f"))
+    assert PLACE.zones(session, design(ONE % 1, "gcp")) == (Zone(ZONE), Zone("us-central1-f"), Zone("us-central1-c"))
     only = ONE.replace("[c3-standard-4, n2-standard-8]", "n2-standard-8")
     assert names(session, only % 1) == [ZONE, "us-central1-f"]
     assert "compute.advice.capacity" not in fine.calls
     decided = design(ONE % 1, "gcp").model_copy(update={"zone": "us-central1-f"})
     assert PLACE.zones(session, decided) == (Zone("us-central1-f"),)
+
+
+def test_what_is_preferred_comes_first(fine: Google, session: Session) -> None:
+    """Where nothing is known of room: the zone with the type that the file names first, whatever the zones are called."""
+    text = ONE.replace("[c3-standard-4, n2-standard-8]", "[g2-standard-4, n2-standard-8]")
+    zone(fine, "us-central1-b", "c3-standard-4", "n2-standard-8")
+    zone(fine, "us-central1-f", "c3-standard-4", "g2-standard-4")
+    assert [name for name in names(session, text % 1) if name != ZONE] == ["us-central1-f", "us-central1-b"]
 
 
 def test_the_likeliest_first(fine: Google, session: Session) -> None:
@@ -139,8 +147,8 @@ def test_no_zone_has_it(fine: Google, session: Session) -> None:
     zone(fine, "us-central1-f", "g2-standard-4", "c3-standard-4", status="DOWN")
     assert names(session, text) == []
     assert types(session, text) == [
-        f"no zone of us-central1 has a type for the head and each group: {ZONE} lacks one for gpu;"
-        " us-central1-b lacks one for c3-standard-4"
+        f"no zone of us-central1 has a type for the head and each group: {ZONE} lacks one for gpu (g2-standard-4);"
+        " us-central1-b lacks one for the head (c3-standard-4)"
     ]
     zone(fine, "us-central1-c", "g2-standard-4", "c3-standard-4")
     assert types(session, text) == []
@@ -151,6 +159,8 @@ def test_the_zone_that_the_design_names(fine: Google, session: Session) -> None:
     only = ONE.replace("[c3-standard-4, n2-standard-8]", "n2-standard-8") % 1
     assert types(session, only, ZONE) == []
     assert types(session, only, "us-central1-f") == [
-        "us-central1-f has not a type for the head and each group: us-central1-f lacks one for cpu"
+        "us-central1-f has not a type for the head and each group: us-central1-f lacks one for cpu (n2-standard-8)"
     ]
-    assert types(session, only, "us-central1-x")[0].endswith("us-central1-x lacks one for c3-standard-4, cpu")
+    assert types(session, only, "us-central1-x")[0].endswith(
+        "us-central1-x lacks one for the head (c3-standard-4), cpu (n2-standard-8)"
+    )

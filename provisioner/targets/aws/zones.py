@@ -63,14 +63,11 @@ def _only(ec2: Any, design: Design) -> str | None:
 
 
 def zones(ec2: Any, design: Design) -> tuple[Zone, ...]:
-    """Those that have it all: by the hint, then by how much of what is preferred they have, then by name."""
+    """Those that have it all, in the order of design/offered.py."""
     fitting = {zone: offer for zone, offer in offers(ec2, design).items() if not offered.lacking(design, offer.types)}
     scores = _scores(ec2, design, {offer.id: zone for zone, offer in fitting.items()})
-
-    def before(zone: str) -> tuple[int, tuple[int, int], str]:
-        return -scores.get(zone, 0), offered.rank(design, fitting[zone].types), zone
-
-    return tuple(_zone(zone, scores.get(zone)) for zone in sorted(fitting, key=before))
+    found = [_zone(zone, scores.get(zone)) for zone in fitting]
+    return tuple(sorted(found, key=lambda zone: offered.before(design, zone.name, zone.hint, fitting[zone.name].types)))
 
 
 def _zone(name: str, score: int | None) -> Zone:

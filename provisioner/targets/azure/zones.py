@@ -6,14 +6,16 @@ Where Azure Managed Lustre has room is in no answer of these.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from provisioner.catalog.markets import has_spot
+from provisioner.design import offered
 from provisioner.design.model import Design, Group
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure.asked import Asked, side_by_side
 from provisioner.targets.azure.session import Caller
-from provisioner.targets.azure.sizes import denied, fabric_of, offered
+from provisioner.targets.azure.sizes import denied, fabric_of
+from provisioner.targets.azure.sizes import offered as offering
 from provisioner.targets.base import Zone
 
 # "Spot Placement Score": its words, as a chance. The words are Azure's, the figures are ours: it gives none.
@@ -32,32 +34,33 @@ def zones(caller: Caller, design: Design) -> tuple[Zone, ...]:
     if any(fabric_of(group, node) == "infiniband" for group in design.groups for node in group.alternatives):
         return ()
     asked = Asked(caller, design)
-    names = [name for name in sorted(_all(asked)) if _has_all(asked, name)]
-    told = _scores(asked, names) if names else {}
-    found = [_zone(asked, name, told) for name in names]
-    return tuple(sorted(found, key=lambda zone: (-(zone.hint if zone.hint is not None else -1.0), zone.name)))
+    has = {zone: types for zone, types in _offers(asked).items() if not offered.lacking(design, types)}
+    told = _scores(asked, has) if has else {}
+    found = [_zone(design, zone, types, told) for zone, types in has.items()]
+    return tuple(sorted(found, key=lambda zone: offered.before(design, zone.name, zone.hint, has[zone.name])))
 
 
-def _all(asked: Asked) -> set[str]:
-    named = [node.instance for _, nodes, _ in asked.kinds() for node in nodes]
-    return {zone for name in named for zone in offered(asked.sizes.get(name) or {})}
+# Zone → the types of the design that it has.
+Offers = Mapping[str, frozenset[str]]
 
 
-def _has_all(asked: Asked, zone: str) -> bool:
-    return all(any(not denied(asked.sizes.get(node.instance), zone) for node in nodes) for _, nodes, _ in asked.kinds())
+def _offers(asked: Asked) -> Offers:
+    sizes = {name: asked.sizes.get(name) for name in offered.wanted(asked.design)}
+    zones = {zone for size in sizes.values() for zone in offering(size or {})}
+    return {zone: frozenset(name for name, size in sizes.items() if not denied(size, zone)) for zone in zones}
 
 
 # (group, type, zone) → the score in Azure's word.
 Scores = dict[tuple[str, str, str], str]
 
 
-def _scores(asked: Asked, names: list[str]) -> Scores:
+def _scores(asked: Asked, has: Offers) -> Scores:
     """Of every group that may be spot. A refusal means that nobody knows: it takes a right of its own (Compute
     Recommendations Role), and is not repeated, because it is a hint alone.
     """
     groups = [group for group in asked.design.groups if group.spot != "never"]
     answers = side_by_side(lambda group: list(_placement(asked, group)), groups)
-    return {key: score for told in answers for key, score in told if key[2] in names}
+    return {key: score for told in answers for key, score in told if key[2] in has}
 
 
 def _placement(asked: Asked, group: Group) -> Iterator[tuple[tuple[str, str, str], str]]:
@@ -82,12 +85,12 @@ def _placement(asked: Asked, group: Group) -> Iterator[tuple[tuple[str, str, str
             yield (group.name, str(each["sku"]), str(each.get("availabilityZone", ""))), str(each["score"])
 
 
-def _zone(asked: Asked, name: str, told: Scores) -> Zone:
+def _zone(design: Design, name: str, types: frozenset[str], told: Scores) -> Zone:
     """Of a group the best of its types, of the design the worst of its groups; of what has no figure nothing is said."""
     hints, words = [], []
-    for group in asked.design.groups:
-        offers = [node.instance for node in group.alternatives if not denied(asked.sizes.get(node.instance), name)]
-        scores = [(HINTS[score], size, score) for size in offers if (score := told.get((group.name, size, name))) in HINTS]
+    for group in design.groups:
+        there = [node.instance for node in offered.kinds(design, group, types)]
+        scores = [(HINTS[score], size, score) for size in there if (score := told.get((group.name, size, name))) in HINTS]
         if scores:
             best = max(scores, key=lambda each: each[0])
             hints.append(best[0])

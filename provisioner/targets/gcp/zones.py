@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from provisioner.design import offered
 from provisioner.design.attempts import order
 from provisioner.design.model import Design, Group
 from provisioner.findings import Finding, error
@@ -21,24 +22,24 @@ Offers = Mapping[str, frozenset[str]]
 
 
 def zones(session: Session, design: Design) -> tuple[Zone, ...]:
-    """Those that have enough, the likeliest first, then by name; only the design's own where it has one.
+    """Those that have enough, in the order of design/offered.py; only the design's own where it has one.
 
     Raises launch.gcp's Refused.
     """
-    offers = {zone: types for zone, types in offered(session, design).items() if not lacking(design, types)}
+    has = {zone: types for zone, types in offers(session, design).items() if not offered.lacking(design, types)}
     if design.zone is not None:
-        offers = {zone: types for zone, types in offers.items() if zone == design.zone}
-    found = [_hinted(zone, told) for zone, told in _advice(session, design, offers).items()]
-    return tuple(sorted(found, key=lambda zone: (zone.hint is None, -(zone.hint or 0.0), zone.name)))
+        has = {zone: types for zone, types in has.items() if zone == design.zone}
+    found = [_hinted(zone, told) for zone, told in _advice(session, design, has).items()]
+    return tuple(sorted(found, key=lambda zone: offered.before(design, zone.name, zone.hint, has[zone.name])))
 
 
 def check(session: Session, design: Design) -> Iterator[Finding]:
     """Whether one zone of the region, or the design's own, has a type for everybody."""
-    offers = offered(session, design)
+    has = offers(session, design)
     where = design.zone or design.region
     if design.zone is not None:
-        offers = {design.zone: offers.get(design.zone, frozenset())}
-    missing = {zone: lacking(design, types) for zone, types in sorted(offers.items())}
+        has = {design.zone: has.get(design.zone, frozenset())}
+    missing = {zone: offered.lacking(design, types) for zone, types in sorted(has.items())}
     if all(missing.values()):
         told = "; ".join(f"{zone} lacks one for {', '.join(what)}" for zone, what in missing.items())
         said = f"no zone of {where} has" if design.zone is None else f"{where} has not"
@@ -46,19 +47,12 @@ def check(session: Session, design: Design) -> Iterator[Finding]:
         yield error("zone", f"{said} a type for the head and each group" + (f": {told}" if told else ""), fix)
 
 
-def offered(session: Session, design: Design) -> Offers:
+def offers(session: Session, design: Design) -> Offers:
     """What each zone of the region that is up has; asked side by side. Raises launch.gcp's Refused."""
     with ThreadPoolExecutor(2) as pool:
         listed = pool.submit(_types, session, design)
-        offers: dict[str, frozenset[str]] = {zone: frozenset() for zone in _up(session, str(design.region))}
-        return {zone: listed.result().get(zone, frozenset()) for zone in offers}
-
-
-def lacking(design: Design, types: frozenset[str]) -> tuple[str, ...]:
-    """The machine types of the head and of login nodes that are not among `types`, and the groups that have none there."""
-    always = [design.head.instance, *([design.login.node.instance] if design.login else [])]
-    names = [name for name in always if name not in types]
-    return tuple(dict.fromkeys([*names, *(g.name for g in design.groups if not types & set(_of(g)))]))
+        up = _up(session, str(design.region))
+        return {zone: listed.result().get(zone, frozenset()) for zone in up}
 
 
 def _up(session: Session, region: str) -> list[str]:
@@ -75,25 +69,18 @@ def _types(session: Session, design: Design) -> dict[str, frozenset[str]]:
 
 
 def _filter(design: Design) -> str:
-    always = [design.head.instance, *([design.login.node.instance] if design.login else [])]
-    names = dict.fromkeys([*always, *(name for group in design.groups for name in _of(group))])
-    return " OR ".join(f"(name = {name})" for name in names)
+    return " OR ".join(f"(name = {name})" for name in offered.wanted(design))
 
 
-def _of(group: Group) -> list[str]:
-    """What is tried for a group, without what its market never sells."""
-    return list(dict.fromkeys(node.instance for _, node in order(group, "gcp")))
-
-
-def _advice(session: Session, design: Design, offers: Offers) -> dict[str, list[tuple[str, dict[str, Any]]]]:
+def _advice(session: Session, design: Design, has: Offers) -> dict[str, list[tuple[str, dict[str, Any]]]]:
     """Zone → what Google says of each group that may be on the spot market; nothing of a zone of which it says not all."""
     groups = [group for group in design.groups if any(market == "spot" for market, _ in order(group, "gcp"))]
-    asked = [(zone, group) for zone in offers for group in groups]
+    asked = [(zone, group) for zone in has for group in groups]
     if not asked:
-        return {zone: [] for zone in offers}
+        return {zone: [] for zone in has}
     with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        answers = list(pool.map(lambda each: _scores(session, each[0], each[1], offers[each[0]]), asked))
-    told: dict[str, list[tuple[str, dict[str, Any]]]] = {zone: [] for zone in offers}
+        answers = list(pool.map(lambda each: _scores(session, each[0], each[1], has[each[0]]), asked))
+    told: dict[str, list[tuple[str, dict[str, Any]]]] = {zone: [] for zone in has}
     for (zone, group), scores in zip(asked, answers, strict=True):
         if scores:
             told[zone].append((group.name, scores))
