@@ -6,8 +6,9 @@ every place that has such a check.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 from provisioner.findings import Finding, error, warning
 
@@ -37,6 +38,8 @@ NAMES: dict[str, str] = {
 }
 
 Check = Callable[[], Iterable[Finding]]
+Asking = TypeVar("Asking")
+Answer = TypeVar("Answer")
 
 
 def unchecked(name: str, words: str, *, login: str | None) -> Finding:
@@ -72,8 +75,15 @@ def ask(
             found.append(told)
         return [finding.model_copy(update={"check": name}) for finding in found]
 
-    asked = [(name, check) for name, check in checks if name not in skip]
-    if not asked:
-        return ()
-    with ThreadPoolExecutor(len(asked)) as pool:
-        return tuple(finding for found in pool.map(heard, asked) for finding in found)
+    told = side_by_side(heard, [(name, check) for name, check in checks if name not in skip])
+    return tuple(finding for found in told for finding in found)
+
+
+def side_by_side(ask: Callable[[Asking], Answer], of: Iterable[Asking], most: int | None = None) -> Iterator[Answer]:
+    """An answer for each, in their order, asked at the same time, `most` at once. Raises what one of them raised, in its turn:
+    the answers before it are known all the same.
+    """
+    asked = list(of)
+    if asked:
+        with ThreadPoolExecutor(min(len(asked), most or len(asked))) as pool:
+            yield from pool.map(ask, asked)

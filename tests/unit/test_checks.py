@@ -56,3 +56,36 @@ def test_what_could_not_be_asked_is_a_warning_unless_nobody_is_logged_in() -> No
     assert checks.unchecked("quota", "expired", login="cloud login") == error(
         "unchecked", "quota could not be checked: expired", "cloud login"
     )
+
+
+def test_questions_are_asked_side_by_side_and_answered_in_their_order() -> None:
+    """Each waits for the others, so many as may be asked at once; whoever is refused hides no answer before its own."""
+    meeting = threading.Barrier(2, timeout=20)
+
+    def ask(number: int) -> int:
+        meeting.wait()
+        if number == 3:
+            raise OSError("no answer")
+        return -number
+
+    assert list(checks.side_by_side(ask, [2, 1])) == [-2, -1]
+    assert list(checks.side_by_side(ask, [4, 2, 1, 0], 2)) == [-4, -2, -1, 0]
+    told = checks.side_by_side(ask, [1, 3])
+    assert next(told) == -1
+    with pytest.raises(OSError, match="no answer"):
+        next(told)
+    assert list(checks.side_by_side(ask, [])) == []
+
+
+def test_no_more_are_asked_at_once_than_was_said() -> None:
+    lock, under_way, most = threading.Lock(), [], []
+
+    def ask(number: int) -> None:
+        with lock:
+            under_way.append(number)
+            most.append(len(under_way))
+        with lock:
+            under_way.remove(number)
+
+    list(checks.side_by_side(ask, range(50), 3))
+    assert max(most) <= 3

@@ -7,12 +7,12 @@ allowed, UnauthorizedOperation where it is not. Only calls that need nothing whi
 from __future__ import annotations
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from provisioner.design.model import Design
 from provisioner.stack import identity as run_identity
 from provisioner.targets.aws import needs
+from provisioner.targets.checks import side_by_side
 
 # stacks/aws/images.py has the same; EC2 User Guide, "Reference AMIs using Systems Manager parameters".
 UBUNTU = "resolve:ssm:/aws/service/canonical/ubuntu/server/24.04/stable/current/{}/hvm/ebs-gp3/ami-id"
@@ -66,8 +66,7 @@ def ask(ec2: Any, design: Design) -> tuple[list[str], dict[str, str]]:
         return _answer(lambda: getattr(ec2, call)(DryRun=True, TagSpecifications=[{"ResourceType": kind, "Tags": tags}], **told))
 
     asked = calls(design)
-    with ThreadPoolExecutor(len(asked)) as pool:
-        answers = dict(zip(asked, pool.map(tried, asked.values()), strict=True))
+    answers = dict(zip(asked, side_by_side(tried, asked.values()), strict=True))
     refused = [action for action, (code, _) in answers.items() if code == "UnauthorizedOperation"]
     known = ("UnauthorizedOperation", "DryRunOperation")
     return refused, {action: words for action, (code, words) in answers.items() if code not in known}

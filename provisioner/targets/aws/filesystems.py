@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from provisioner.design.model import Design, Filesystem
 from provisioner.findings import Finding, error, info, warning
 from provisioner.targets.aws.listing import pages
 from provisioner.targets.aws.networks import the_subnet
+from provisioner.targets.checks import side_by_side
 
 # EFS User Guide, "Using VPC security groups"; FSx for Lustre User Guide, "File system access control with Amazon VPC".
 _EFS, _LUSTRE = 2049, 988
@@ -23,10 +23,8 @@ _MISSING = ("FileSystemNotFound", "404", "NoSuchBucket")
 def findings(asked: Any, design: Design) -> Iterator[Finding]:
     """Of all of a design, side by side."""
     existing = [fs for fs in design.filesystems if fs.id is not None]
-    if existing:
-        with ThreadPoolExecutor(len(existing)) as pool:
-            for found in pool.map(lambda fs: list(_existing(asked, design, fs)), existing):
-                yield from found
+    for found in side_by_side(lambda fs: list(_existing(asked, design, fs)), existing):
+        yield from found
 
 
 def _existing(asked: Any, design: Design, fs: Filesystem) -> Iterator[Finding]:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,6 +18,7 @@ from provisioner.findings import Finding, error, info, warning
 from provisioner.targets.aws.limits import applied, increase
 from provisioner.targets.aws.listing import pages
 from provisioner.targets.aws.types import described
+from provisioner.targets.checks import side_by_side
 
 # Family of an instance type → quota codes, (on-demand, spot): "Amazon EC2 endpoints and quotas". hpc has no spot.
 # The longest beginning that fits is taken: hpc before h.
@@ -144,10 +144,7 @@ def _quotas(asked: Any, codes: Sequence[str], used: Mapping[str, int]) -> dict[s
         told = applied(asked, "ec2", code)
         return Quota(code, told["QuotaName"], told["Value"], used.get(code, 0))
 
-    if not codes:
-        return {}
-    with ThreadPoolExecutor(len(codes)) as pool:
-        return dict(zip(codes, pool.map(one, codes), strict=True))
+    return dict(zip(codes, side_by_side(one, codes), strict=True))
 
 
 def _fixed(design: Design, sizes: Mapping[str, int]) -> dict[str, int]:

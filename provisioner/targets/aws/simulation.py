@@ -7,11 +7,11 @@ organization's; not those of a resource, of a session, nor what only a real requ
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from provisioner.targets.aws.listing import pages
+from provisioner.targets.checks import side_by_side
 
 # At the same time, of one account's IAM.
 _AT_ONCE = 6
@@ -86,12 +86,9 @@ def _role(iam: Any, arn: str) -> str:
 
 def denied(iam: Any, source: str, questions: Sequence[Question]) -> list[Denied]:
     """What of it is not allowed. Raises botocore's ClientError where nobody may ask."""
-    if not questions:
-        return []
-    with ThreadPoolExecutor(min(len(questions), _AT_ONCE)) as pool:
-        told = pool.map(lambda question: _denied(iam, source, question), questions)
-        # An action that is asked on two resources is told once.
-        return list({each.action: each for some in told for each in some}.values())
+    told = side_by_side(lambda question: _denied(iam, source, question), questions, _AT_ONCE)
+    # An action that is asked on two resources is told once.
+    return list({each.action: each for some in told for each in some}.values())
 
 
 def _denied(iam: Any, source: str, question: Question) -> list[Denied]:

@@ -7,7 +7,6 @@ score", 1 to 10, for each zone by its id, which is the same in all accounts, whi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 from provisioner.catalog.markets import has_spot
@@ -15,6 +14,7 @@ from provisioner.design import offered
 from provisioner.design.model import Design, Group
 from provisioner.targets.aws.listing import pages
 from provisioner.targets.base import Zone
+from provisioner.targets.checks import side_by_side
 
 
 class Offer(NamedTuple):
@@ -82,8 +82,7 @@ def _scores(ec2: Any, design: Design, names: Mapping[str, str]) -> dict[str, int
     if not groups or not names:
         return {}
     try:
-        with ThreadPoolExecutor(len(groups)) as pool:
-            told = list(pool.map(lambda group: _group_scores(ec2, design, group, names), groups))
+        told = list(side_by_side(lambda group: _group_scores(ec2, design, group, names), groups))
     except Exception:
         # Advice, and nothing else: who may not ask, or has asked too often, chooses by name.
         return {}

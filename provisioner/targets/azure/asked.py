@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from provisioner.design.model import Design, Node
@@ -14,17 +14,7 @@ from provisioner.targets.azure.session import Caller
 _SKUS = "2021-07-01"  # of Microsoft.Compute/skus alone
 _PERMISSIONS = "2022-04-01"
 
-Asking = TypeVar("Asking")
 Answer = TypeVar("Answer")
-
-
-def side_by_side(ask: Callable[[Asking], Answer], of: Iterable[Asking]) -> list[Answer]:
-    """An answer for each, in their order, asked at the same time. Raises what one of them raised."""
-    asked = list(of)
-    if not asked:
-        return []
-    with ThreadPoolExecutor(len(asked)) as pool:
-        return list(pool.map(ask, asked))
 
 
 def capability(size: dict[str, Any], name: str) -> str | None:

@@ -13,7 +13,7 @@ from provisioner.launch import azure as launcher
 from provisioner.targets import checks
 from provisioner.targets.azure import filesystems, images, network, quota, rights, sizes
 from provisioner.targets.azure import results as container
-from provisioner.targets.azure.asked import Asked, side_by_side
+from provisioner.targets.azure.asked import Asked
 from provisioner.targets.azure.session import LOGIN, Caller
 
 _GIB = 2**30
@@ -82,7 +82,7 @@ def services(asked: Asked) -> Iterator[Finding]:
     wanted += ["Storage"] if kinds & {"managed-nfs", "bucket"} else []
     wanted += ["StorageCache"] if "lustre" in kinds else []
     paths = [f"{asked.caller.root}/providers/Microsoft.{name}" for name in wanted]
-    told = side_by_side(lambda path: asked.caller.found(path, _PROVIDERS), paths)
+    told = checks.side_by_side(lambda path: asked.caller.found(path, _PROVIDERS), paths)
     for name, provider in zip(wanted, told, strict=True):
         if (provider or {}).get("registrationState") != "Registered":
             fix = f"az provider register --namespace Microsoft.{name} --wait"

@@ -12,7 +12,8 @@ from typing import Any
 
 from provisioner.design.model import Filesystem
 from provisioner.findings import Finding, error, info, warning
-from provisioner.targets.azure.asked import Asked, side_by_side, subnet_of
+from provisioner.targets.azure.asked import Asked, subnet_of
+from provisioner.targets.checks import side_by_side
 
 _STORAGE, _CACHE = "2023-05-01", "2024-03-01"
 

@@ -13,7 +13,8 @@ from typing import Any
 from provisioner.design.model import Node
 from provisioner.findings import Finding, error
 from provisioner.launch import azure as launcher
-from provisioner.targets.azure.asked import Asked, capability, side_by_side
+from provisioner.targets.azure.asked import Asked, capability
+from provisioner.targets.checks import side_by_side
 
 _GALLERIES = "2024-03-03"
 _ARCHITECTURES = {"x64": "x86_64", "arm64": "aarch64"}

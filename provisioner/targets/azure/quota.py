@@ -15,8 +15,9 @@ from provisioner.design.attempts import order
 from provisioner.design.model import Group, Node
 from provisioner.findings import Finding, error, errors, warning
 from provisioner.launch import azure as launcher
-from provisioner.targets.azure.asked import Asked, side_by_side
+from provisioner.targets.azure.asked import Asked
 from provisioner.targets.azure.sizes import denied, fabric_of, number
+from provisioner.targets.checks import side_by_side
 
 _SPOT, _REGIONAL = "lowPriorityCores", "cores"
 # Provider → the version of its "Usages - List".

@@ -12,7 +12,8 @@ from typing import Any
 
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error
-from provisioner.targets.azure.asked import Asked, side_by_side, subnet_of
+from provisioner.targets.azure.asked import Asked, subnet_of
+from provisioner.targets.checks import side_by_side
 
 _ALL = ("read", "write", "delete")
 _NETWORK, _COMPUTE, _STORAGE = "Microsoft.Network", "Microsoft.Compute", "Microsoft.Storage/storageAccounts"

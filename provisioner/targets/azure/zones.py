@@ -12,11 +12,12 @@ from provisioner.catalog.markets import has_spot
 from provisioner.design import offered
 from provisioner.design.model import Design, Group
 from provisioner.launch import azure as launcher
-from provisioner.targets.azure.asked import Asked, side_by_side
+from provisioner.targets.azure.asked import Asked
 from provisioner.targets.azure.session import Caller
 from provisioner.targets.azure.sizes import denied, fabric_of
 from provisioner.targets.azure.sizes import offered as offering
 from provisioner.targets.base import Zone
+from provisioner.targets.checks import side_by_side
 
 # "Spot Placement Score": its words, as a chance. The words are Azure's, the figures are ours: it gives none.
 HINTS = {"High": 0.9, "Medium": 0.5, "Low": 0.1}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from provisioner.design.model import Design, Filesystem
 from provisioner.findings import Finding, error, info, warning
 from provisioner.launch.gcp import Refused, Session
+from provisioner.targets.checks import side_by_side
 from provisioner.targets.gcp import named
 from provisioner.targets.gcp.kinds import FILE, LUSTRE, STORAGE
 from provisioner.targets.gcp.permissions import makes_identity
@@ -24,11 +24,8 @@ _POLICY = ("storage.buckets.getIamPolicy", "storage.buckets.setIamPolicy")
 def check(session: Session, design: Design) -> Iterator[Finding]:
     """All that the file names by id, side by side. Raises launch.gcp's Refused."""
     taken = [fs for fs in design.filesystems if fs.id is not None]
-    if not taken:
-        return
-    with ThreadPoolExecutor(len(taken)) as pool:
-        for found in pool.map(lambda fs: list(_one(session, design, fs)), taken):
-            yield from found
+    for found in side_by_side(lambda fs: list(_one(session, design, fs)), taken):
+        yield from found
 
 
 def _one(session: Session, design: Design, fs: Filesystem) -> Iterator[Finding]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from provisioner.design import gcp_disk
 from provisioner.design.model import Design, Group, Node
 from provisioner.findings import Finding, error, warning
 from provisioner.launch.gcp import COMPUTE, Refused, Session
+from provisioner.targets.checks import side_by_side
 
 _NAMES = "projects/PROJECT/global/images/NAME, or …/images/family/NAME"
 _ARCHITECTURES = {"X86_64": "x86_64", "ARM64": "arm64"}
@@ -20,16 +20,13 @@ _GONE = ("OBSOLETE", "DELETED")
 def check(session: Session, design: Design) -> Iterator[Finding]:
     """All that the file names, side by side. Raises launch.gcp's Refused."""
     users = _users(design)
-    if not users:
-        return
-    with ThreadPoolExecutor(len(users)) as pool:
-        answers = pool.map(lambda name: _asked(session, name), users)
-        for (name, machines), image in zip(users.items(), answers, strict=True):
-            if image is None:
-                yield _unknown(name)
-            else:
-                yield from _state(name, image)
-                yield from _fits(design, name, image, machines)
+    answers = side_by_side(lambda name: _asked(session, name), users)
+    for (name, machines), image in zip(users.items(), answers, strict=True):
+        if image is None:
+            yield _unknown(name)
+        else:
+            yield from _state(name, image)
+            yield from _fits(design, name, image, machines)
 
 
 def _users(design: Design) -> dict[str, list[tuple[Node, Group | None]]]:

@@ -12,6 +12,7 @@ from provisioner.design.model import Design, Group
 from provisioner.findings import Finding, error
 from provisioner.launch.gcp import COMPUTE, Refused, Session
 from provisioner.targets.base import Zone
+from provisioner.targets.checks import side_by_side
 
 _SIDE_BY_SIDE = 16
 # "View the availability of Spot VMs": so many machine types may be asked for at once.
@@ -76,10 +77,7 @@ def _advice(session: Session, design: Design, has: Offers) -> dict[str, list[tup
     """Zone → what Google says of each group that may be on the spot market; nothing of a zone of which it says not all."""
     groups = [group for group in design.groups if any(market == "spot" for market, _ in order(group, "gcp"))]
     asked = [(zone, group) for zone in has for group in groups]
-    if not asked:
-        return {zone: [] for zone in has}
-    with ThreadPoolExecutor(_SIDE_BY_SIDE) as pool:
-        answers = list(pool.map(lambda each: _scores(session, each[0], each[1], has[each[0]]), asked))
+    answers = side_by_side(lambda each: _scores(session, each[0], each[1], has[each[0]]), asked, _SIDE_BY_SIDE)
     told: dict[str, list[tuple[str, dict[str, Any]]]] = {zone: [] for zone in has}
     for (zone, group), scores in zip(asked, answers, strict=True):
         if scores:
