@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -28,11 +28,14 @@ from azure_subscription import (
 )
 from making import design
 
+from provisioner.design.model import Design
 from provisioner.findings import Level
 from provisioner.targets import checks as names
 from provisioner.targets.azure import checks, rights
 from provisioner.targets.azure.asked import Asked
+from provisioner.targets.azure.session import Caller
 from provisioner.targets.azure.target import AzurePlace
+from provisioner.targets.base import Zone
 
 
 @pytest.fixture
@@ -99,6 +102,27 @@ def test_what_several_checks_look_at_is_asked_for_once(azure: Azure) -> None:
     found(azure, EVERY)
     asked = azure.requests("GET")
     assert [asked.count(path) for path in (SKUS, PERMISSIONS, VNET)] == [1, 1, 1]
+
+
+def test_the_preflight_and_the_choice_of_a_zone_ask_for_the_types_once(azure: Azure) -> None:
+    """Both of one session, as a plan asks them: side by side."""
+    caller, place, under_way = caller_of(azure), AzurePlace(), threading.Barrier(2, timeout=20)
+
+    def both(ask: Callable[[Caller, Design], object]) -> object:
+        under_way.wait()
+        return ask(caller, DESIGN)
+
+    findings, zones = names.side_by_side(both, (place.preflight, place.zones))
+    assert (findings, zones) == ((), (Zone("1"), Zone("2"), Zone("3")))
+    assert azure.requests("GET").count(SKUS) == 1
+
+
+def test_types_that_were_refused_are_asked_for_again_by_the_next(azure: Azure) -> None:
+    caller = caller_of(azure)
+    azure.troubles.append(always(refusal(403, "AuthorizationFailed", "not yours"), "GET", "Compute/skus"))
+    assert {each.code for each in AzurePlace().preflight(caller, DESIGN)} == {"unchecked"}
+    azure.troubles.clear()
+    assert len(AzurePlace().zones(caller, DESIGN)) == 3
 
 
 def test_whoever_comes_second_waits_for_the_first_ones_answer(azure: Azure) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from provisioner.design.model import Design, Node
 from provisioner.launch import azure as launcher
+from provisioner.targets.azure.once import Once
 from provisioner.targets.azure.session import Caller
 
 _SKUS = "2021-07-01"  # of Microsoft.Compute/skus alone
 _PERMISSIONS = "2022-04-01"
-
-Answer = TypeVar("Answer")
 
 
 def capability(size: dict[str, Any], name: str) -> str | None:
@@ -34,31 +31,20 @@ class Asked:
     """One preflight's, or one choice of a zone's. Members raise launch.azure's Refused, to everybody who wanted the answer."""
 
     def __init__(self, caller: Caller, design: Design) -> None:
-        self.caller, self.design = caller, design
-        self._lock, self._answers = threading.Lock(), dict[str, Future[Any]]()
-
-    def _once(self, name: str, ask: Callable[[], Answer]) -> Answer:
-        """Checks run side by side: whoever comes second waits for the first one's answer (a cached_property does not)."""
-        with self._lock:
-            mine = name not in self._answers
-            answer: Future[Answer] = self._answers.setdefault(name, Future())
-        if mine:
-            try:
-                answer.set_result(ask())
-            except BaseException as problem:
-                answer.set_exception(problem)
-        return answer.result()
+        self.caller, self.design, self._once = caller, design, Once()
 
     @property
     def sizes(self) -> dict[str, dict[str, Any]]:
-        """The machine types of the region by name ("Resource Skus - List")."""
+        """The machine types of the region by name ("Resource Skus - List"): the largest answer of all, which the preflight and
+        the choice of a zone share.
+        """
         path = f"{self.caller.root}/providers/Microsoft.Compute/skus?$filter=location%20eq%20'{self.caller.region}'"
 
         def machines() -> dict[str, dict[str, Any]]:
             listed = self.caller.listed(path, _SKUS)
             return {each["name"]: each for each in listed if each.get("resourceType") == "virtualMachines"}
 
-        return self._once("sizes", machines)
+        return self._once("sizes", lambda: self.caller.known("sizes", machines))
 
     @property
     def permissions(self) -> list[dict[str, Any]]:

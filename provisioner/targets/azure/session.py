@@ -14,19 +14,22 @@ from provisioner.design.decide import REGIONS
 from provisioner.errors import Kind, Refused
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure import faults
+from provisioner.targets.azure.once import Once
 
 _LATER = "again, in a minute"
 LOGIN = "az login, and az account set --subscription NAME; or AZURE_TENANT_ID, AZURE_CLIENT_ID, AZURE_CLIENT_SECRET"
 
 
 class Caller(launcher.Session):
-    """Calls in the name of the caller, in one subscription; `region` is where a run is."""
+    """Calls in the name of the caller, in one subscription; `region` is where a run is. `known` keeps what stays the same as
+    long as a session does.
+    """
 
     def __init__(
         self, subscription: str, region: str, token: Callable[[], str], endpoint: str = launcher.ENDPOINT, **more: Any
     ) -> None:
         super().__init__(token, endpoint, **more)
-        self.subscription, self.region = subscription, region
+        self.subscription, self.region, self.known = subscription, region, Once(again=True)
 
     @property
     def root(self) -> str:
