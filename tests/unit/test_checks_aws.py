@@ -87,9 +87,12 @@ def test_where_all_is_well_nothing_is_found() -> None:
             "error",
             "root disk is instance-store",
         ),
-        ("network: {access: tunnel}\n", {}, "info", "NAT gateway is made"),
-        ("network: {egress: gateway}\n", {}, "info", "NAT gateway"),
-        ("network: {access: tunnel}\n", {}, "info", "the NAT gateway's public address stays after an expiry"),
+        (
+            "network: {access: tunnel}\n",
+            {},
+            "info",
+            "the NAT gateway's public address stays after an expiry, billed 0.005 USD an hour",
+        ),
         (THEIRS, {}, "info", "the head's public address stays after an expiry"),
         (THEIRS, {"describe_subnets": subnet(VpcId="vpc-2")}, "error", "subnet-1 is not a subnet of vpc-1"),
         (

@@ -295,12 +295,11 @@ def test_what_needs_no_answer(azure: Azure, monkeypatch: pytest.MonkeyPatch) -> 
     assert levels(design(f"{FILE}filesystems: {{/big: {{size: 5TiB}}}}\n", "azure")) == {"head-disk": Level.ERROR}
     long = DESIGN.model_copy(update={"run": DESIGN.run.model_copy(update={"id": "r" * 60})})
     assert levels(long) == {"name": Level.ERROR}
-    assert levels(design(f"{FILE}network: {{egress: gateway}}\n", "azure")) == {"gateway": Level.INFO}
     tunnel = design(f"{FILE}network: {{access: tunnel}}\n", "azure")
     monkeypatch.setattr("shutil.which", lambda name: None)
-    assert [each.level for each in found(azure, tunnel)] == [Level.ERROR, Level.INFO]
+    assert [each.level for each in found(azure, tunnel)] == [Level.ERROR]
     monkeypatch.setattr("shutil.which", lambda name: "/usr/bin/az")
-    assert levels(tunnel) == {"tunnel": Level.INFO}
+    assert levels(tunnel) == {}
 
 
 def test_a_detached_run_s_container(azure: Azure) -> None:

@@ -1,10 +1,11 @@
-"""The network: what a new one costs, and of an existing one its subnet, its room, its way in and out, its names."""
+"""The network: what of it stays billed, and of an existing one its subnet, its room, its way in and out, its names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
+from provisioner.catalog.prices import price
 from provisioner.design.model import Design
 from provisioner.findings import Finding, error, info, warning
 
@@ -12,20 +13,18 @@ _SUBNETS = "aws ec2 describe-subnets --region {} --filters Name=vpc-id,Values={}
 
 
 def costs(asked: Any, design: Design) -> Iterator[Finding]:
-    """What is billed, or stays. No question to AWS."""
+    """Public addresses that stay; everything else is in the bill. No question to AWS."""
     given = design.network
-    if given.id is None and (given.access == "tunnel" or given.egress == "gateway"):
-        # Amazon VPC pricing, us-east-2.
-        yield info("gateway", "a NAT gateway is made: about 0.045 USD an hour and 0.045 USD for each GB through it")
     if given.id is None and given.access == "tunnel":
-        yield _stays("the NAT gateway's", "the head reaches AWS through it")
+        yield _stays(design, "the NAT gateway's", "the head reaches AWS through it")
     if given.id is not None and given.access == "public":
-        yield _stays("the head's", f"in a network that is there already ({given.id}) it is an Elastic IP")
+        yield _stays(design, "the head's", f"in a network that is there already ({given.id}) it is an Elastic IP")
 
 
-def _stays(whose: str, why: str) -> Finding:
-    """Amazon VPC pricing, "Public IPv4 address": the same in every region, in use or idle."""
-    said = "stays after an expiry, billed about 0.005 USD an hour until burst sweep"
+def _stays(design: Design, whose: str, why: str) -> Finding:
+    cost = price("aws", design.region, "address")
+    about = "~" if cost.basis == "estimate" else ""
+    said = f"stays after an expiry, billed {about}{cost.hourly():g} USD an hour until burst sweep"
     return info("address", f"{whose} public address {said}: {why}, and no machine can release its own way out")
 
 

@@ -51,7 +51,7 @@ def known_beforehand(asked: Asked) -> Iterator[Finding]:
     if design.identity.boundary:
         yield warning("identity", "identity.boundary is AWS's: Azure has none", "leave it out")
     yield from _without_roles(design)
-    yield from _billed_beside(design)
+    yield from _ways(design)
 
 
 def _without_roles(design: Design) -> Iterator[Finding]:
@@ -61,15 +61,10 @@ def _without_roles(design: Design) -> Iterator[Finding]:
     yield warning("expiry", message, "let a client of ours end it, or name an identity by id that may delete its resource group")
 
 
-def _billed_beside(design: Design) -> Iterator[Finding]:
-    """USD an hour in most regions ("Azure Bastion pricing", Standard; "Azure NAT Gateway pricing"; 2026-11)."""
-    if design.network.access == "tunnel":
-        if shutil.which("az") is None:
-            yield error("tunnel", "access: tunnel goes through the Azure CLI, and there is no `az` here", "install azure-cli")
-        if design.network.id is None:
-            yield info("tunnel", "Azure Bastion is billed with about 0.29 USD an hour, the head's NAT gateway with about 0.05")
-    elif design.network.egress == "gateway" and design.network.id is None:
-        yield info("gateway", "a NAT gateway is billed with about 0.05 USD an hour and 0.045 USD for each GB")
+def _ways(design: Design) -> Iterator[Finding]:
+    """To the head, and out. What a gateway or Bastion costs is in the bill."""
+    if design.network.access == "tunnel" and shutil.which("az") is None:
+        yield error("tunnel", "access: tunnel goes through the Azure CLI, and there is no `az` here", "install azure-cli")
     if design.network.id is not None and design.network.egress == "head":
         message = "the existing subnet's routes are left alone: nodes get packages through the head, and nothing else"
         yield info("network", message, "give the subnet a way out of its own if nodes need one")
