@@ -76,8 +76,8 @@ def test_a_place_that_is_listed_twice_is_tried_once(
 @pytest.mark.parametrize(
     ("skip", "said"),
     [
-        ((), "may it be made: yes, aws/us-east-2 was asked"),
-        (("quota", "budget", "quota"), "may it be made: yes, aws/us-east-2 was asked, but for budget, quota (--skip)"),
+        ((), "allowed: yes (aws/us-east-2 was asked)"),
+        (("quota", "budget", "quota"), "allowed: yes (aws/us-east-2 was asked, but for budget, quota (--skip))"),
     ],
 )
 def test_a_plan_does_not_say_yes_to_what_was_left_out(
@@ -87,7 +87,7 @@ def test_a_plan_does_not_say_yes_to_what_was_left_out(
     file = written(folder, FILE.replace(", gcp/us-central1", ""))
     done = CliRunner().invoke(plan.command, [str(file), *(word for name in skip for word in ("--skip", name))])
     assert done.exit_code == 0, done.output
-    assert [line for line in done.output.splitlines() if line.startswith("may it be made")] == [said]
+    assert [line for line in done.output.splitlines() if line.startswith("allowed")] == [said]
 
 
 @pytest.mark.parametrize(
