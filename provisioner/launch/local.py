@@ -1,8 +1,9 @@
 """Nodes on this machine: each is one slurmd under its own name. All or nothing, as on a cloud.
 
-A template has `slurmd` (the command line, with {node} for the name), `env`, `logs` (a folder) and `root` (the run's
-folder). A process belongs to a node when its environment says so (slurmd carries BURST_NODE, a job's
-tasks SLURMD_NODENAME, srun(1)), or when it has that node's log open (slurmstepd, which wipes its environment).
+A template has `slurmd` (the command line, with {node} for the name), `env`, `logs` (a folder), `root` (the run's
+folder) and, for nodes that slurmctld has asked for, `asked`. A process belongs to a node when its environment says so
+(slurmd carries BURST_NODE, a job's tasks SLURMD_NODENAME, srun(1)), or when it has that node's log open (slurmstepd,
+which wipes its environment).
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ def launch(names: Sequence[str], template: Template, market: str = "on-demand") 
     `market` is the contract's; this machine has one only.
     """
     end(names, template)
+    if template.get("asked"):
+        # slurmctld reckons in whole seconds, and waits for ResumeTimeout for a node that seems to have started before it was
+        # asked for ("Still waiting for boot of node"), as one may that started in the same second.
+        time.sleep(1.05 - time.time() % 1.0)
     started: dict[str, int] = {}
     try:
         for name in names:

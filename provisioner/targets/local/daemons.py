@@ -77,6 +77,7 @@ def configure(layout: Layout, design: Design, first_port: int) -> None:
         "env": env,
         "logs": str(layout.logs),
         "root": str(layout.root),
+        "asked": True,
     }
     attempts = [{"market": "on-demand", "template": template}]
     told = {

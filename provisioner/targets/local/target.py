@@ -69,7 +69,9 @@ class LocalTarget:
     def launch(self, inventory: Inventory, names: Sequence[str], events: Events) -> None:
         told = json.loads(_layout(inventory.run_id).told.read_text(encoding="utf-8"))
         try:
-            launcher.launch(names, next(iter(told["groups"].values()))[0]["template"])
+            template = next(iter(told["groups"].values()))[0]["template"]
+            # Those that are always there slurmctld has not asked for.
+            launcher.launch(names, {**template, "asked": False})
         except OSError as problem:
             why = problem.strerror or str(problem)
             raise NotCreated(f"nodes could not be started: {', '.join(names)}", why=why, kind=Kind.CAPACITY) from problem
