@@ -40,7 +40,7 @@ def command(
     from provisioner.report.terminal import finding_lines
     from provisioner.report.timeline import print_timeline
 
-    work = considered(file, Wanted(target, skip=skip), ask=lambda place: not (offline or timeline) and may_be_asked(place))
+    work = considered(file, Wanted(target, skip=skip), ask=lambda name: not (offline or timeline) and may_be_asked(name))
     first, design = work.ranked[0], work.design
     found = modelled(design) if timeline else None
     if output == "json":

@@ -39,7 +39,10 @@ def estimated(design: Design) -> Estimate:
     known = bill(design)
     if known.free:
         return NOTHING
-    whole, taken = _market(design, "", known), assumed(design)
+    # Of all the markets alike.
+    begun = timeline(design)
+    ready = begun.seconds if begun is not None else 0.0
+    whole, taken = _market(design, "", known, ready), assumed(design)
     return Estimate(
         hourly=whole.hourly,
         hourly_max=whole.hourly_max,
@@ -47,7 +50,7 @@ def estimated(design: Design) -> Estimate:
         # With assumptions it is in `markets` alone.
         expected=None if taken else whole.expected,
         basis=_basis(design, known),
-        markets=_markets(design, known),
+        markets=_markets(design, known, ready),
         assumed=taken if design.jobs else {},
         uncounted=uncounted(design),
     )
@@ -62,22 +65,22 @@ def _basis(design: Design, known: Bill) -> str:
     return f"everything that is billed, by published prices; the outputs are a guess{said}"
 
 
-def _markets(design: Design, known: Bill) -> tuple[Market, ...]:
+def _markets(design: Design, known: Bill, ready: float) -> tuple[Market, ...]:
     """With spot machines first; one where the file leaves no choice, or none of its types has one."""
     spot, on_demand = known.on("spot"), known.on("on-demand")
     if spot != on_demand:
-        return _market(design, "spot", spot), _market(design, "on-demand", on_demand)
+        return _market(design, "spot", spot, ready), _market(design, "on-demand", on_demand, ready)
     some = any(option.market == "spot" for nodes in spot.nodes for option in nodes.options)
-    return (_market(design, "spot" if some else "on-demand", spot),)
+    return (_market(design, "spot" if some else "on-demand", spot, ready),)
 
 
-def _market(design: Design, name: str, known: Bill) -> Market:
+def _market(design: Design, name: str, known: Bill, ready: float) -> Market:
     most = known.most(longest(design))
     return Market(
         market=name,
         hourly=_rounded(known.hourly),
         hourly_max=_rounded(known.hourly_max),
-        expected=_expected(design, known),
+        expected=_expected(design, known, ready),
         # Up, since nothing may be above it.
         total_max=None if most is None else _cents_up(most),
     )
@@ -91,13 +94,12 @@ def _cents_up(usd: float) -> float:
     return -(-round(usd * 100, 6) // 1) / 100
 
 
-def _expected(design: Design, known: Bill) -> float | None:
+def _expected(design: Design, known: Bill, ready: float) -> float | None:
     """With the types that are tried first, for as long as the jobs take; None where there are none, or no price is known."""
     planned, first = schedule(design), [nodes.options[0].usd for nodes in known.nodes]
     if planned is None or None in first or known.hourly is None:
         return None
-    begun = timeline(design)
-    wanted = planned.span + (begun.seconds if begun else 0.0) + _ending_seconds(design)
+    wanted = planned.span + ready + _ending_seconds(design)
     life = min(wanted, longest(design))
     usd = sum(item.charge(life) for item in known.fixed) + sum(t.usd * t.expected for t in known.traffic)
     for group, each in zip(design.groups, first, strict=True):

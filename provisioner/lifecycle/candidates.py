@@ -8,7 +8,7 @@ Nothing here makes anything. The same file, catalogue, answers and refusals give
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,16 +30,23 @@ _UNASKED = "which zones have room could not be asked"
 @dataclass(frozen=True)
 class Candidate:
     """One target of the file. `findings` has the file's and the place's; `zones` are in the order in which they are tried;
-    `asked` is whether the place itself was asked; `refused` what was refused there lately (refusals.py), `said` in words.
+    `opened` is the place itself, None where nobody is to be asked; `asked` whether it was; `refused` what was refused there
+    lately (refusals.py), `said` in words.
     """
 
     design: Design
     findings: tuple[Finding, ...]
-    target: Target
+    opened: Target | None
     zones: tuple[Zone, ...] = ()
     asked: bool = False
     refused: float = 0.0
     said: str = ""
+
+    @property
+    def target(self) -> Target:
+        """Where it is made. Only of what may be tried."""
+        assert self.opened is not None, "nobody was to be asked: nothing is made"
+        return self.opened
 
     @property
     def place(self) -> str:
@@ -94,12 +101,10 @@ def _zones(candidate: Candidate) -> tuple[tuple[Zone, ...], tuple[Finding, ...]]
         return (), (info("zones", f"{_UNASKED}: {type(problem).__name__}: {problem}", "a bug of ours: an issue with this"),)
 
 
-def all_preflighted(
-    candidates: Sequence[Candidate], folder: Path, skip: Collection[str], ask: Callable[[Target], bool]
-) -> list[Candidate]:
-    """Side by side; those that `ask` leaves out are as they were."""
+def all_preflighted(candidates: Sequence[Candidate], folder: Path, skip: Collection[str]) -> list[Candidate]:
+    """Side by side; those of which nobody is to be asked are as they were."""
     with ThreadPoolExecutor(len(candidates)) as pool:
-        return list(pool.map(lambda each: preflighted(each, folder, skip) if ask(each.target) else each, candidates))
+        return list(pool.map(lambda each: preflighted(each, folder, skip) if each.opened else each, candidates))
 
 
 def ranked(candidates: Sequence[Candidate], by: Rank) -> tuple[Candidate, ...]:

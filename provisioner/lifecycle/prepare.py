@@ -170,14 +170,15 @@ def prepare(file: Path, wanted: Wanted | None = None) -> Work:
     return replace(work, phases=(phase,))
 
 
-def may_be_asked(target: Target) -> bool:
-    """Whether it answers without anybody logging in first: a cloud where there seem to be credentials for it."""
-    configured: Callable[[], bool] | None = getattr(target, "configured", None)
+def may_be_asked(name: str) -> bool:
+    """Whether a target answers without anybody logging in first: a cloud where there seem to be credentials for it."""
+    configured: Callable[[], bool] | None = getattr(open_target(name), "configured", None)
     return configured is None or configured()
 
 
-def considered(file: Path, wanted: Wanted | None = None, *, ask: Callable[[Target], bool] = lambda _: True) -> Work:
-    """The file's targets, ranked, with what speaks against each; a target that `ask` leaves out is not asked itself.
+def considered(file: Path, wanted: Wanted | None = None, *, ask: Callable[[str], bool] = lambda _: True) -> Work:
+    """The file's targets, ranked, with what speaks against each; a target that `ask` leaves out by its name is
+    not asked itself, and not even loaded.
 
     Raises FileRefused where the file itself is wrong for all of them, Invalid for what is wrong in `wanted`.
     """
@@ -185,13 +186,14 @@ def considered(file: Path, wanted: Wanted | None = None, *, ask: Callable[[Targe
     skip = skipped(given.skip)
     loaded = load(file)
     run, references = _run(loaded), _references(loaded, given.target)
-    places = {reference.name: open_target(reference.name) for reference in references}
+    names = {reference.name for reference in references}
+    places = {name: open_target(name) if ask(name) else None for name in names}
     alone = len(references) == 1
     found = [_candidate(loaded, each, run, given, places[each.name], alone=alone) for each in references]
     candidates = each_once(found)
     if not any(candidate.fits for candidate in candidates):
         raise FileRefused(file, tuple(dict.fromkeys(each for candidate in candidates for each in _of(candidate, loaded, alone))))
-    candidates = all_preflighted(candidates, loaded.source.folder, skip, ask)
+    candidates = all_preflighted(candidates, loaded.source.folder, skip)
     ordered = ranked(candidates, loaded.spec.rank)
     return Work(file, loaded.source.folder, ordered, choices(ordered, loaded.spec.rank))
 
@@ -205,7 +207,9 @@ def _of(candidate: Candidate, loaded: Loaded, alone: bool) -> tuple[Finding, ...
     return (*loaded.findings, *(each.model_copy(update={"message": f"{place}: {each.message}"}) for each in own))
 
 
-def _candidate(loaded: Loaded, reference: TargetRef, run: model.Run, given: Wanted, place: Target, *, alone: bool) -> Candidate:
+def _candidate(
+    loaded: Loaded, reference: TargetRef, run: model.Run, given: Wanted, place: Target | None, *, alone: bool
+) -> Candidate:
     design, found = _decided(loaded, reference, run)
     found = tuple(finding for finding in found if finding.check not in given.skip or not finding.check)
     if given.ssh_from:
