@@ -20,7 +20,7 @@ from provisioner.lifecycle import refusals
 from provisioner.lifecycle.budget import Meter
 from provisioner.lifecycle.candidates import Candidate
 from provisioner.lifecycle.state import RunState
-from provisioner.report.receipt import Attempt, Choice, Cost, Phase, Problem, Receipt, Scan, Spent, Status
+from provisioner.report.receipt import Attempt, Choice, Cost, Course, Phase, Problem, Receipt, Scan, Spent, Status
 from provisioner.targets.base import Resource, Target
 
 _STATUS: dict[ExitCode, Status] = {
@@ -53,8 +53,8 @@ class Record:
         self.events = Events(design.run.id, [state.journal, _to_file(results / "events.jsonl"), *sinks])
         # Where it is, once it has begun; it may begin anew elsewhere (acquire.py).
         self.target: Target | None = None
-        self.choices: tuple[Choice, ...] = ()
-        self.attempts: list[Attempt] = []
+        # Of a kept cluster, or of one whose client died, as that client knew it.
+        self.course = state.course()
         self.meter = Meter(design, state.folder, self.found)
         self.events.listen(self.meter)
         self.events.listen(self._attempted)
@@ -67,7 +67,7 @@ class Record:
 
     def chose(self, choices: Sequence[Choice]) -> None:
         """Keep which targets there were, and tell it where there was more than one."""
-        self.choices = tuple(choices)
+        self._keep(self.course.model_copy(update={"choices": tuple(choices)}))
         if len(choices) > 1:
             for choice in choices:
                 self.events.say("choice", f"{choice.target}: {choice.why}", **choice.model_dump())
@@ -77,19 +77,24 @@ class Record:
         if event.kind not in ("launched", "launch.refused"):
             return
         made, data = event.kind == "launched", event.data
-        self.attempts.append(
-            Attempt(
-                target=self.design.place,
-                zone=self.design.zone or "",
-                nodes=tuple(data["nodes"]),
-                instance=data["instance"],
-                market=data["market"],
-                at=clock.utc(event.time),
-                made=made,
-                kind="" if made else data["refusal"],
-                why="" if made else event.message,
-            )
+        attempt = Attempt(
+            target=self.design.place,
+            zone=self.design.zone or "",
+            nodes=tuple(data["nodes"]),
+            instance=data["instance"],
+            market=data["market"],
+            at=clock.utc(event.time),
+            made=made,
+            kind="" if made else data["refusal"],
+            why="" if made else event.message,
         )
+        self._keep(self.course.model_copy(update={"attempts": (*self.course.attempts, attempt)}))
+
+    def _keep(self, course: Course) -> None:
+        self.course = course
+        # What cannot be written is in this receipt all the same.
+        with contextlib.suppress(OSError):
+            self.state.save_course(course)
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -153,8 +158,8 @@ class Record:
             jobs=self.jobs,
             cost=self._cost(),
             remains=self.remains,
-            choices=self.choices,
-            attempts=tuple(self.attempts),
+            choices=self.course.choices,
+            attempts=self.course.attempts,
             scans=self.scans,
             findings=tuple(self.findings),
             problem=_problem(self._problem),

@@ -25,10 +25,11 @@ from provisioner.design.model import Design
 from provisioner.errors import Invalid, Refused
 from provisioner.jobs.model import Submitted
 from provisioner.lifecycle.journal import Journal
+from provisioner.report.receipt import Course
 from provisioner.targets.base import RUN_ID, Inventory, Target
 
 _ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"
-_Kept = TypeVar("_Kept", Design, Inventory)
+_Kept = TypeVar("_Kept", Design, Inventory, Course)
 
 
 def new_run_id(name: str) -> str:
@@ -79,6 +80,15 @@ class RunState:
         """What sbatch took."""
         text = "[" + ",\n".join(job.model_dump_json() for job in submitted.values()) + "]"
         files.write(self.submitted_file, text, mode=0o600)
+
+    def save_course(self, course: Course) -> None:
+        """Which targets there were, and who was asked for machines: the folder goes with the run, and is not made anew."""
+        if self.folder.is_dir():
+            files.write(self.folder / "course.json", course.model_dump_json(indent=1), mode=0o600, durable=False)
+
+    def course(self) -> Course:
+        """Empty where nothing was asked for yet."""
+        return _read(self.folder / "course.json", Course) or Course()
 
     def design(self) -> Design | None:
         """None where the run died before there was one."""

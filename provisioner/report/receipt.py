@@ -111,6 +111,13 @@ class Choice(Part):
     zones: tuple[str, ...] = ()
 
 
+class Course(Part):
+    """What a receipt tells of where a run went: kept beside its journal, for whoever writes the last receipt."""
+
+    choices: tuple[Choice, ...] = ()
+    attempts: tuple[Attempt, ...] = ()
+
+
 class Problem(Part):
     """What stopped it: what happened, why, and what to type next. `kind` is an error class of the providers'."""
 

@@ -49,7 +49,7 @@ def test_another_zone_then_another_region(aws: Around, tmp_path: Path, monkeypat
         record = Record(decided["us-east-2"], remembered, claim(tmp_path / "r"), [watch])
         cluster = acquire(record, Work(tmp_path / "burst.yaml", tmp_path, candidates))
         assert left == [0, 0]
-        assert [(attempt.target, attempt.zone, attempt.made) for attempt in record.attempts] == [
+        assert [(attempt.target, attempt.zone, attempt.made) for attempt in record.course.attempts] == [
             ("aws/us-east-2", "us-east-2b", False),
             ("aws/us-east-2", "us-east-2a", False),
             ("aws/us-west-2", "", True),

@@ -55,6 +55,18 @@ def test_the_next_zone_has_room(burst: Machines) -> None:
     assert burst.left() == []
 
 
+def test_a_kept_clusters_last_receipt_knows_where_it_went(burst: Machines) -> None:
+    """Also when another command, or a sweep after the client died, writes it."""
+    burst.write({"burst.yaml": FILE})
+    burst.rehearse(ROOM_IN_B)
+    attempts = burst.receipt("up", "--results", "r")["attempts"]
+    assert [attempt["zone"] for attempt in attempts] == ["a", "a", "b", "b"]
+    receipt = burst.receipt("down", "walk", "--results", "r")
+    assert receipt["attempts"] == attempts
+    assert [choice["target"] for choice in receipt["choices"]] == ["nspawn"]
+    assert burst.left() == []
+
+
 def test_another_target_is_the_last_resort(burst: Machines) -> None:
     burst.write({"burst.yaml": FILE.replace("target: nspawn", "target: [nspawn, local]")})
     # munged wants every folder above its socket to be executable by others.
