@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import threading
 from collections import Counter
 from collections.abc import Iterable
 from functools import cache
@@ -18,6 +19,9 @@ import provisioner.launch
 
 _FOUR = re.compile(r"^(?: {4})+", re.MULTILINE)
 _Definition = ast.FunctionDef | ast.ClassDef
+# Several targets' user-data is measured side by side, and CPython before 3.11.5 counts the depth of a tree for all threads
+# together: two that parse at once may end in "AST constructor recursion depth mismatch" (python/cpython issue 106905).
+_PARSING = threading.Lock()
 
 
 @cache
@@ -32,7 +36,8 @@ def source(name: str, table: str = "", key: str = "") -> str:
 
 def stripped(text: str, table: str = "", key: str = "") -> str:
     """The same program: its public names are there, and its private ones as far as anything uses them."""
-    tree = _Bare().visit(ast.parse(text))
+    with _PARSING:
+        tree = _Bare().visit(ast.parse(text))
     unwanted: set[str] = set()
     for node in tree.body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name) and node.targets[0].id == table:

@@ -30,7 +30,7 @@ def test_before_a_budget_is_spent_jobs_are_cancelled_and_everything_is_destroyed
     assert receipt["jobs"]["long"]["state"] == "CANCELLED"
     assert receipt["remains"] == []
     said = [finding["message"] for finding in receipt["findings"] if finding["code"] == "budget"]
-    assert said[0].startswith("limits.cost is 1000.00 USD, but it may cost 8145.00 USD within limits.ttl")
+    assert said[0].startswith("limits.cost is 1000.00 USD, but the jobs' own time is expected to cost 7335.00 USD")
     assert said[-1].endswith("of limits.cost's 1000.00 USD are spent, and ending it costs the rest")
     cost = receipt["cost"]
     assert 0 < cost["final_usd"] <= cost["limit_usd"] == 1000

@@ -43,7 +43,8 @@ def caller_of(azure: Azure) -> Caller:
 
 def size(name: str, zones: tuple[str, ...] = ("1", "2", "3"), **more: Any) -> dict[str, Any]:
     """A type of "Resource Skus - List", as the catalogue knows it; `more` are capabilities, or `restrictions`."""
-    known = next(each for each in bundled().types if each.name == name)
+    known = bundled().named(name)
+    assert known is not None
     told = {
         "vCPUs": str(known.vcpus),
         "vCPUsAvailable": str(known.vcpus),
@@ -112,7 +113,7 @@ def agree(azure: Azure) -> Azure:
             "namespace": f"Microsoft.{name}",
             "registrationState": "Registered",
         }
-    sizes = [size(each.name) for each in bundled().types if each.cloud == "azure"]
+    sizes = [size(name) for name in dict.fromkeys(each.name for each in bundled().types if each.cloud == "azure")]
     azure.pages[SKUS] = {"value": [*sizes, {"resourceType": "disks", "name": "Premium_LRS"}]}
     families = {each["family"]: 1000 for each in sizes}
     azure.pages[COMPUTE] = usages(cores=5000, lowPriorityCores=1000, virtualMachines=25000, PremiumDiskCount=50000, **families)

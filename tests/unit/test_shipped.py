@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import ast
 import builtins
+import gc
 import re
 import symtable
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -115,3 +118,35 @@ def test_a_machine_knows_its_own_clouds_metadata_alone(shape: str, others: str) 
     text = shipped.source("metadata", "SHAPES", shape)
     assert f"SHAPES = {{'{shape}': " in text
     assert not any(f"class {name}" in text for name in others.split())
+
+
+def test_several_targets_may_be_measured_at_once() -> None:
+    """A collection of garbage that lets another thread on, while a tree is made: CPython before 3.11.5 mixed up their depths."""
+    text, broken = (Path(provisioner.launch.__path__[0]) / "azure.py").read_text(encoding="utf-8"), list[BaseException]()
+
+    def deep(more: int) -> None:
+        try:
+            if more:
+                deep(more - 1)
+            else:
+                for _ in range(10):
+                    shipped.stripped(text)
+        except BaseException as problem:
+            broken.append(problem)
+
+    def another_thread(phase: str, told: dict[str, int]) -> None:
+        time.sleep(0)
+
+    before = gc.get_threshold()
+    gc.callbacks.append(another_thread)
+    gc.set_threshold(50, 2, 2)
+    try:
+        threads = [threading.Thread(target=deep, args=(7 * i,)) for i in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(another_thread)
+    assert broken == []
