@@ -7,8 +7,7 @@ Two kinds matter to the program itself: a `step` is an intent, which the journal
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -57,17 +56,6 @@ class Events:
                     # and its act must not be begun, unless it is the end itself.
                     if kind == "step" and not self._ending:
                         raise
-
-    @contextmanager
-    def heard(self, sink: Sink) -> Iterator[None]:
-        """Tell one more sink what happens within the block."""
-        with self._one:
-            self._sinks.append(sink)
-        try:
-            yield
-        finally:
-            with self._one:
-                self._sinks.remove(sink)
 
     def going_on(self) -> None:
         """What was taken down is begun anew: intents must be on the disk again."""

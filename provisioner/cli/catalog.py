@@ -129,14 +129,10 @@ def _places(targets: tuple[str, ...]) -> tuple[tuple[str, str | None], ...]:
     """Of "aws,gcp/us-central1". Raises Invalid."""
     from provisioner.catalog.regions import REGIONS
     from provisioner.errors import Invalid
-    from provisioner.spec.model import parse_targets
+    from provisioner.targets.registry import referenced
 
-    try:
-        named = parse_targets(",".join(targets)) if targets else ()
-    except ValueError as problem:
-        raise Invalid(str(problem), fix="--target aws,gcp/us-central1") from problem
     places = []
-    for meant in named:
+    for meant in referenced(",".join(targets), fix="--target aws,gcp/us-central1") if targets else ():
         if meant.name not in REGIONS:
             raise Invalid(f"{meant.name} sells no machines", why=f"these do: {', '.join(REGIONS)}", fix="--target aws,gcp")
         places.append((meant.name, meant.region))

@@ -36,32 +36,22 @@ def command(
     from provisioner.errors import ExitCode
     from provisioner.lifecycle.prepare import Wanted, considered, may_be_asked
     from provisioner.lifecycle.price_age import priced
-    from provisioner.report.plan import plan_json, print_plan
+    from provisioner.report.plan import Plan, plan_json, print_plan
     from provisioner.report.terminal import finding_lines
     from provisioner.report.timeline import print_timeline
 
     work = considered(file, Wanted(target, skip=skip), ask=lambda name: not (offline or timeline) and may_be_asked(name))
-    first, design = work.ranked[0], work.design
-    found = modelled(design) if timeline else None
+    first, found = work.ranked[0], modelled(work.design) if timeline else None
+    wrong = "the file is wrong for it" if not first.fits else "no credentials for it were found: burst doctor"
+    unasked = "" if first.asked else "--offline" if offline else wrong
+    plan = Plan(work.design, work.choices, first.zones, work.findings, unasked, skip, priced(work.design))
     if output == "json":
-        click.echo(plan_json(design, work.findings, work.choices, first.zones, found, asked=first.asked))
+        click.echo(plan_json(plan, found))
     else:
         if timeline:
-            print_timeline(design, found)
+            print_timeline(work.design, found)
         else:
-            wrong = "the file is wrong for it" if not first.fits else "no credentials for it were found: burst doctor"
-            unasked = "--offline" if offline else wrong
-            print_plan(
-                design,
-                work.choices,
-                first.zones,
-                work.findings,
-                asked=first.asked,
-                unasked=unasked,
-                skipped=skip,
-                prices=priced(design),
-                items=items,
-            )
+            print_plan(plan, items=items)
         for line in finding_lines(work.findings):
             click.echo(line)
     ctx.exit(0 if first.fits else int(ExitCode.REFUSED))

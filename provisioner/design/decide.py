@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from provisioner import units
-from provisioner.catalog.regions import REGIONS as REGIONS
+from provisioner.catalog.regions import REGIONS
 from provisioner.catalog.table import Catalogue, InstanceType
 from provisioner.design import estimate, model, rules
 from provisioner.findings import Finding, error, warning

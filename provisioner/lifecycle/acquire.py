@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from provisioner import clock
 from provisioner.errors import Kind, NotCreated
-from provisioner.events import Event
 from provisioner.lifecycle import teardown
 from provisioner.lifecycle.budget import Overspent
 from provisioner.lifecycle.candidates import Candidate
@@ -58,15 +57,15 @@ def begin(record: Record, prepared: Work, candidate: Candidate) -> None:
 
 def create(record: Record, prepared: Work, candidate: Candidate) -> Cluster:
     """Make everything, and remember what there is."""
-    target, heard = candidate.target, list[Event]()
-    with record.phase("create"), record.events.heard(heard.append):
+    target, before = candidate.target, len(record.course.attempts)
+    with record.phase("create"):
         try:
             inventory = target.create(record.design, record.events, prepared.folder, record.state.folder)
         except NotCreated as problem:
             if not isinstance(problem, Overspent) and problem.kind not in (None, Kind.TRANSIENT):
                 # Refused, and not cut off: nothing is on its way any more.
                 record.events.step(SETTLED, "not everything could be made")
-            if problem.kind is Kind.CAPACITY and not any(event.kind == "launch.refused" for event in heard):
+            if problem.kind is Kind.CAPACITY and all(attempt.made for attempt in record.course.attempts[before:]):
                 # By the stack itself, which makes no machine but the head.
                 told = {"instance": record.design.head.instance, "market": "on-demand", "refusal": problem.kind.value}
                 record.events.say("launch.refused", f"no room: head: {problem.why}", nodes=["head"], **told)

@@ -11,6 +11,7 @@ import itertools
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,7 @@ from provisioner.findings import Finding, errors, info
 from provisioner.lifecycle import refusals
 from provisioner.report.receipt import Choice
 from provisioner.targets.base import Target, Zone
+from provisioner.targets.checks import side_by_side
 
 Rank = Literal["cost", "time", "listed"]
 _UNASKED = "which zones have room could not be asked"
@@ -58,11 +60,17 @@ class Candidate:
         """Whether nothing speaks against it."""
         return not errors(self.findings)
 
-    @property
+    @cached_property
     def seconds(self) -> float:
         """Until the first node is ready, by typical figures; 0 on this machine."""
         found = timeline(self.design)
         return found.seconds if found is not None else 0.0
+
+    @cached_property
+    def stands_in(self) -> bool:
+        """Whether something may be a spot machine of which only the price on demand is known."""
+        options = [option for nodes in bill(self.design).nodes for option in nodes.options]
+        return any(option.market == "spot" and option.items[0].basis == "estimate" for option in options)
 
     def tries(self) -> tuple[Candidate, ...]:
         """Itself in each of its zones; as it is where there is no choice."""
@@ -103,8 +111,7 @@ def _zones(candidate: Candidate) -> tuple[tuple[Zone, ...], tuple[Finding, ...]]
 
 def all_preflighted(candidates: Sequence[Candidate], folder: Path, skip: Collection[str]) -> list[Candidate]:
     """Side by side; those of which nobody is to be asked are as they were."""
-    with ThreadPoolExecutor(len(candidates)) as pool:
-        return list(pool.map(lambda each: preflighted(each, folder, skip) if each.opened else each, candidates))
+    return list(side_by_side(lambda each: preflighted(each, folder, skip) if each.opened else each, candidates))
 
 
 def ranked(candidates: Sequence[Candidate], by: Rank) -> tuple[Candidate, ...]:
@@ -182,7 +189,7 @@ def _choice(candidate: Candidate, candidates: Sequence[Candidate], by: Rank) -> 
         fix="" if candidate.fits else errors(candidate.findings)[0].fix,
         # What could not be decided was not counted.
         expected_usd=_likely(design) if decided else None,
-        assumed=(bool(estimate.assumed) or _stands_in(design)) and decided,
+        assumed=(bool(estimate.assumed) or candidate.stands_in) and decided,
         hourly_usd=estimate.hourly if decided else None,
         at_most_usd=estimate.total_max if decided else None,
         ready_s=round(candidate.seconds),
@@ -202,7 +209,7 @@ def _chosen(candidates: Sequence[Candidate], by: Rank) -> str:
     # This machine keeps its place, whatever it costs.
     clouds = " cloud" if any(other.design.target != other.design.cloud for other in others) and by != "listed" else ""
     room = " of those with room" if any(other.refused >= 1 for other in others) else ""
-    spot = "; a spot price is not known, on demand's stands for it" if _stands_in(candidates[0].design) else ""
+    spot = "; a spot price is not known, on demand's stands for it" if candidates[0].stands_in else ""
     return f"{_WHY[by]}{clouds}{room}{spot}"
 
 
@@ -213,11 +220,5 @@ def _next(candidate: Candidate, candidates: Sequence[Candidate]) -> str:
     ours, first = (_usd(each.design, expected) for each in (candidate, candidates[0]))
     more = ours - first if ours is not None and first is not None else 0.0
     cost = f"{more:.2f} USD more" + ("" if expected else " an hour") if more > 0 else ""
-    spot = "a spot price is not known" if _stands_in(candidate.design) else ""
+    spot = "a spot price is not known" if candidate.stands_in else ""
     return "; ".join(filter(None, ("next, if there is no room", cost, spot, candidate.said)))
-
-
-def _stands_in(design: Design) -> bool:
-    """Whether something may be a spot machine of which only the price on demand is known."""
-    options = [option for nodes in bill(design).nodes for option in nodes.options]
-    return any(option.market == "spot" and option.items[0].basis == "estimate" for option in options)

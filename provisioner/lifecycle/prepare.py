@@ -22,9 +22,9 @@ from provisioner.lifecycle.skipping import skipped
 from provisioner.report.receipt import Choice, Phase
 from provisioner.spec.fields import address_range
 from provisioner.spec.load import FileRefused, Loaded, load
-from provisioner.spec.model import TargetRef, parse_targets
+from provisioner.spec.model import TargetRef
 from provisioner.targets.base import Target
-from provisioner.targets.registry import open_target
+from provisioner.targets.registry import open_target, referenced
 from provisioner.units import count
 
 
@@ -131,10 +131,7 @@ def _placed(finding: Finding, loaded: Loaded) -> Finding:
 def _references(loaded: Loaded, target: str | None) -> tuple[TargetRef, ...]:
     if target is None:
         return tuple(dict.fromkeys(loaded.spec.target))
-    try:
-        return parse_targets(target)
-    except ValueError as problem:
-        raise Invalid(str(problem), fix="-t local, or -t aws/us-east-2,gcp/us-central1") from problem
+    return referenced(target, fix="-t local, or -t aws/us-east-2,gcp/us-central1")
 
 
 def _range(text: str) -> str:

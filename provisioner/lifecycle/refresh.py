@@ -6,42 +6,33 @@ One that cannot be asked leaves what was known as it was; the others go on.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from provisioner.catalog import cache
 from provisioner.catalog.regions import REGIONS
 from provisioner.errors import BurstError, Invalid, Refused
-from provisioner.spec.model import TargetRef, parse_targets
+from provisioner.targets.checks import side_by_side
 from provisioner.targets.pricing import PRICING, Refreshed, pricing
+from provisioner.targets.registry import referenced
 
 
 def refresh(targets: Sequence[str] = ()) -> tuple[Refreshed, ...]:
     """Of these (aws, aws/us-east-2); of none: every cloud that there are credentials for, or that needs none, in the region of
     the user's own configuration. Raises Invalid for what is no cloud, before anybody is asked.
     """
-    places = _places(targets)
-    with ThreadPoolExecutor(max(1, len(places))) as pool:
-        return tuple(pool.map(lambda place: _one(*place), places))
+    return tuple(side_by_side(lambda place: _one(*place), _places(targets)))
 
 
 def _places(targets: Sequence[str]) -> list[tuple[str, str]]:
     if not targets:
         return [(cloud, region) for cloud in PRICING for region in pricing(cloud).places()]
     places: list[tuple[str, str]] = []
-    for meant in _named(targets):
+    for meant in referenced(",".join(targets), fix="--target aws/us-east-2"):
         if meant.name not in PRICING:
             why = f"{meant.name} costs nothing; those with prices: {', '.join(PRICING)}"
             raise Invalid(f"there are no prices of {meant.name}", why=why, fix="--target aws/us-east-2")
         regions = (meant.region,) if meant.region else pricing(meant.name).places() or (REGIONS[meant.name],)
         places.extend((meant.name, region) for region in regions)
     return list(dict.fromkeys(places))
-
-
-def _named(targets: Sequence[str]) -> tuple[TargetRef, ...]:
-    try:
-        return parse_targets(",".join(targets))
-    except ValueError as problem:
-        raise Invalid(str(problem), fix="--target aws/us-east-2") from problem
 
 
 def _one(cloud: str, region: str) -> Refreshed:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import click
 
 from provisioner.design.bill import bill
 from provisioner.design.model import Design, Group, Node
-from provisioner.design.timeline import Timeline, timeline
+from provisioner.design.timeline import Timeline
 from provisioner.findings import Finding, errors
 from provisioner.report.costs import print_bill, print_costs
 from provisioner.report.receipt import Choice
@@ -23,23 +23,26 @@ from provisioner.units import MIB, show_duration, show_size
 _NAMED = 4
 
 
-def print_plan(
-    design: Design,
-    choices: Sequence[Choice],
-    zones: Sequence[Zone],
-    findings: Sequence[Finding],
-    *,
-    asked: bool,
-    unasked: str,
-    skipped: Sequence[str],
-    prices: str,
-    items: bool,
-) -> None:
-    """On one screen; with `items` also each thing that is billed. `asked` is whether the place itself was asked, `unasked` why
-    not, `skipped` what nobody looked at; `prices` how old the machines' are.
+@dataclass(frozen=True)
+class Plan:
+    """What is tried first, of the targets in `choices`; its `zones` in their order. `unasked` is why nobody asked the place, ""
+    where it was asked; `skipped` what nobody looked at; `prices` how old the machines' are.
     """
-    soon = timeline(design)
-    ready = f"; the first node is ready after about {show_duration(round(soon.seconds))}" if soon is not None else ""
+
+    design: Design
+    choices: Sequence[Choice]
+    zones: Sequence[Zone]
+    findings: Sequence[Finding]
+    unasked: str
+    skipped: Sequence[str]
+    prices: str
+
+
+def print_plan(plan: Plan, *, items: bool) -> None:
+    """On one screen; with `items` also each thing that is billed."""
+    design, choices = plan.design, plan.choices
+    soon = choices[0].ready_s
+    ready = f"; the first node is ready after about {show_duration(round(soon))}" if soon else ""
     click.echo(f"{design.name} on {design.place}, for {show_duration(design.ttl)} at most{ready}")
     if len(choices) > 1:
         print_table([_choice_row(choice) for choice in choices], ["target", "expected", "USD/h", "at most", "ready", "why"])
@@ -65,9 +68,9 @@ def print_plan(
         if items:
             print_bill(bill(design))
         print_costs(design.estimate, design.budget, design.ttl)
-        for line in (prices, *_no_room(design, choices, zones, asked=asked)):
+        for line in (plan.prices, *_no_room(plan)):
             click.echo(line, nl=bool(line))
-    click.echo(_account(design.place, findings, asked=asked, unasked=unasked, skipped=skipped))
+    click.echo(_account(plan))
 
 
 def _choice_row(choice: Choice) -> list[str]:
@@ -81,9 +84,10 @@ def _usd(amount: float | None) -> str:
     return "not known" if amount is None else f"{amount:.2f}"
 
 
-def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone], *, asked: bool) -> Iterator[str]:
+def _no_room(plan: Plan) -> Iterator[str]:
     """What is tried, in order, where a place has no room."""
-    others = [choice.target for choice in choices if choice.fits and not choice.chosen]
+    design, zones = plan.design, plan.zones
+    others = [choice.target for choice in plan.choices if choice.fits and not choice.chosen]
     walks = any(len(group.alternatives) > 1 or group.spot == "prefer" for group in design.groups)
     if design.target != design.cloud and not others and not zones:
         return
@@ -92,19 +96,20 @@ def _no_room(design: Design, choices: Sequence[Choice], zones: Sequence[Zone], *
         named = [f"{zone.name} ({zone.said})" if zone.said else zone.name for zone in zones[:_NAMED]]
         more = f" and {len(zones) - _NAMED} more" if len(zones) > _NAMED else ""
         steps.append(f"zones {', '.join(named)}{more}, in this order")
-    elif not asked and design.target == design.cloud:
+    elif plan.unasked and design.target == design.cloud:
         steps.append(f"other zones of {design.place}, of which nobody was asked")
     steps += others
     yield "if there is no room: " + (", then ".join(steps) if steps else "nothing else; name more types, or a list of targets")
 
 
-def _account(place: str, findings: Sequence[Finding], *, asked: bool, unasked: str, skipped: Sequence[str]) -> str:
+def _account(plan: Plan) -> str:
     """Whether the account may have it, or why nobody knows."""
-    if not asked:
-        return f"allowed: {place} was not asked ({unasked})"
-    wrong = [finding for finding in findings if finding.check]
+    place = plan.design.place
+    if plan.unasked:
+        return f"allowed: {place} was not asked ({plan.unasked})"
+    wrong = [finding for finding in plan.findings if finding.check]
     # Who leaves a check out is not told that it said yes.
-    but = f", but for {', '.join(sorted(set(skipped)))} (--skip)" if skipped else ""
+    but = f", but for {', '.join(sorted(set(plan.skipped)))} (--skip)" if plan.skipped else ""
     if errors(wrong):
         return f"allowed: no ({place} was asked{but}); see below"
     return f"allowed: yes ({place} was asked{but})" + ("; see below" if wrong else "")
@@ -142,24 +147,16 @@ def _price(node: Node) -> str:
     return f"{node.price:.4f}" if node.price else ""
 
 
-def plan_json(
-    design: Design,
-    findings: Sequence[Finding],
-    choices: Sequence[Choice] = (),
-    zones: Sequence[Zone] = (),
-    found: Timeline | None = None,
-    *,
-    asked: bool = False,
-) -> str:
+def plan_json(plan: Plan, found: Timeline | None = None) -> str:
     """The whole Design, its bill, the targets that are tried and their zones, what was noticed, and the timeline where one was
     asked for."""
     body: dict[str, Any] = {
-        "design": design.model_dump(mode="json"),
-        "bill": asdict(bill(design)),
-        "choices": [choice.model_dump(mode="json") for choice in choices],
-        "zones": [zone._asdict() for zone in zones],
-        "asked": asked,
-        "findings": [f.model_dump(mode="json") for f in findings],
+        "design": plan.design.model_dump(mode="json"),
+        "bill": asdict(bill(plan.design)),
+        "choices": [choice.model_dump(mode="json") for choice in plan.choices],
+        "zones": [zone._asdict() for zone in plan.zones],
+        "asked": not plan.unasked,
+        "findings": [f.model_dump(mode="json") for f in plan.findings],
     }
     if found is not None:
         body["timeline"] = asdict(found)

@@ -11,7 +11,8 @@ from provisioner.events import Event
 from provisioner.findings import Finding, Level
 from provisioner.jobs.model import JobResult
 from provisioner.report.receipt import Attempt, Cost, Receipt
-from provisioner.targets.base import REFUSED, UNASKED, Resource
+from provisioner.targets.base import UNASKED, Resource
+from provisioner.targets.launching import REFUSED
 from provisioner.units import count, show_duration, show_size
 
 _COLOURS = {Level.ERROR: "red", Level.WARNING: "yellow", Level.INFO: "cyan"}

@@ -76,10 +76,6 @@ class Tagged(Part):
     region: str = ""
 
 
-# Why a launch tries the next type or market, in words.
-REFUSED = {"CAPACITY": "no room", "QUOTA": "no quota"}
-
-
 class Intent(NamedTuple):
     """Something that was to be made, as the journal has it: Pulumi's type (aws:iam/role:Role), and the provider's name."""
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from provisioner.errors import Invalid, Refused
-from provisioner.spec.model import TARGETS, parse_target
+from provisioner.spec.model import TARGETS, TargetRef, parse_target, parse_targets
 from provisioner.targets.base import Target
 
 REGISTRY: dict[str, str] = {
@@ -31,6 +31,14 @@ def open_target(name: str) -> Target:
     module, _, attribute = where.partition(":")
     target: Target = getattr(import_module(module), attribute)()
     return target
+
+
+def referenced(text: str, *, fix: str) -> tuple[TargetRef, ...]:
+    """What a command line names by commas: aws,gcp/us-central1. Raises Invalid with `fix`."""
+    try:
+        return parse_targets(text)
+    except ValueError as problem:
+        raise Invalid(str(problem), fix=fix) from problem
 
 
 def chosen(names: Sequence[str]) -> list[tuple[list[Target], str | None]]:

@@ -13,10 +13,10 @@ from naming import carried, has_fabric
 from network import Network
 
 from provisioner.bootstrap.seam import Seam
+from provisioner.design.attempts import order
 from provisioner.design.model import Group, Node
 from provisioner.stack import identity as run_identity
 from provisioner.stack import machines
-from provisioner.stack.attempts import order
 from provisioner.stack.given import Given
 
 # Below this a node with its software and /tmp runs full; the images' own disks have 8 GiB and more.

@@ -44,7 +44,7 @@ def chosen(design: Design, given: str | None) -> Where:
             f"no zone of {design.region} has a type for the head and for each group ({given or 'any zone'}): "
             f"{said or 'none offers any of them'}. Name other types, or another zone or region"
         )
-    zone = min(fitting, key=lambda zone: (offered.rank(design, fitting[zone]), zone))
+    zone = min(fitting, key=lambda zone: offered.before(design, zone, None, fitting[zone]))
     return Where(design, zone, fitting[zone])
 
 

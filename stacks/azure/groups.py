@@ -12,8 +12,8 @@ from network import Network
 from pulumi_azure_native import compute
 from scope import Scope
 
+from provisioner.design.attempts import order
 from provisioner.design.model import Group, Node
-from provisioner.stack.attempts import order
 
 ADMIN = "burst-admin"
 

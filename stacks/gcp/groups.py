@@ -14,8 +14,8 @@ from network import Network
 from zones import Where
 
 from provisioner.design import gcp_disk
+from provisioner.design.attempts import order
 from provisioner.design.model import Design, Group, Node
-from provisioner.stack.attempts import order
 from provisioner.stack.identity import described, named, tags
 
 # A machine that switched itself off keeps its disk, and no time limit ends it any more ("Limit the run time of a VM": the

@@ -10,13 +10,13 @@ from making import RUN, marked, spec, write
 from provisioner.catalog.filesystems import SERVICES, Steps, gib, shown
 from provisioner.catalog.markets import has_spot
 from provisioner.catalog.table import bundled
+from provisioner.design.attempts import order
 from provisioner.design.decide import decide
 from provisioner.design.rules import RULES
 from provisioner.findings import Finding, Level
 from provisioner.lifecycle.prepare import decided
 from provisioner.spec.load import FileRefused
 from provisioner.spec.model import parse_target
-from provisioner.stack.attempts import order
 
 HEAD = "version: 1\nname: a\n"
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from provisioner import files
-from provisioner.design.decide import REGIONS
+from provisioner.catalog.regions import REGIONS
 from provisioner.errors import Invalid
 from provisioner.spec.fields import NAME_PATTERN
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Callable, Collection, Iterable, Iterator
 from functools import partial
 
+from provisioner.catalog.filesystems import gib
 from provisioner.design.model import Design
 from provisioner.errors import Kind
 from provisioner.findings import Finding, error, info, warning
@@ -16,7 +17,6 @@ from provisioner.targets.azure import results as container
 from provisioner.targets.azure.asked import Asked
 from provisioner.targets.azure.session import LOGIN, Caller
 
-_GIB = 2**30
 # "Azure managed disk types": an OS disk; "Naming rules and restrictions": a Linux machine's name.
 _LARGEST_DISK, _LONGEST_NAME = 4095, 64
 _PROVIDERS = "2021-04-01"
@@ -44,7 +44,7 @@ def known_beforehand(asked: Asked) -> Iterator[Finding]:
     longest = max(len(f"{design.run.id}-{group.name}-{group.max}") for group in design.groups)
     if longest > _LONGEST_NAME:
         yield error("name", f"a machine's name would have {longest} letters, Azure takes {_LONGEST_NAME}", "shorten the names")
-    disk = -(-design.head_storage // _GIB)
+    disk = gib(design.head_storage)
     if disk > _LARGEST_DISK:
         fix = "make a folder of type managed-nfs"
         yield error("head-disk", f"the head's disk would have {disk} GiB, Azure's largest has {_LARGEST_DISK}", fix)

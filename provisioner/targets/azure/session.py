@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from provisioner.design.decide import REGIONS
+from provisioner.catalog.regions import REGIONS
 from provisioner.errors import Kind, Refused
 from provisioner.launch import azure as launcher
 from provisioner.targets.azure import faults

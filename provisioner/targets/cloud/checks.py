@@ -10,9 +10,9 @@ from pathlib import Path
 from provisioner.bootstrap import user_data
 from provisioner.bootstrap.needs import Role
 from provisioner.bootstrap.seam import Launcher, over_nfs
+from provisioner.design.attempts import order
 from provisioner.design.model import Design
 from provisioner.findings import Finding
-from provisioner.stack.attempts import order
 from provisioner.stack.site import SITE
 from provisioner.targets.checks import ask
 from provisioner.targets.cloud import engine

@@ -19,16 +19,17 @@ from provisioner.errors import BurstError, Kind, NotCreated
 from provisioner.events import Events
 from provisioner.executor.ssh import Ssh, SshExecutor
 from provisioner.findings import Finding, error
-from provisioner.launch.resume import Attempts, first_to_be_had
+from provisioner.launch.resume import Attempts
 from provisioner.stack.site import SITE
 from provisioner.targets import keys
-from provisioner.targets.base import REFUSED, Intent, Inventory, Resource, Tagged, Zone
+from provisioner.targets.base import Intent, Inventory, Resource, Tagged, Zone
 from provisioner.targets.cloud import caller, checks, engine
 from provisioner.targets.cloud.faults import denied, fix
 from provisioner.targets.cloud.inventory import inventory
 from provisioner.targets.cloud.layout import Layout, remembered, runs_folder
 from provisioner.targets.cloud.place import Place
 from provisioner.targets.cloud.sessions import Sessions
+from provisioner.targets.launching import launched
 from provisioner.units import count
 
 # A cloud's machine takes a minute or two to boot, and then installs what its image has not.
@@ -312,20 +313,8 @@ def _keep_user_data(layout: Layout, design: Design, folder: Path, made: Keys, ou
 
 def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, events: Events) -> dict[str, str]:
     """All or none, as the first attempt with room for them has it. Raises NotCreated."""
-
-    def refused(attempt: dict[str, Any], problem: Exception) -> None:
-        kind, instance = str(getattr(problem, "kind", "")), attempt["template"]["instance"]
-        events.say(
-            "launch.refused",
-            f"{REFUSED[kind]}: {','.join(names)}: {problem}",
-            nodes=list(names),
-            instance=instance,
-            market=attempt["market"],
-            refusal=kind,
-        )
-
     try:
-        taken = first_to_be_had(launcher, names, attempts, refused)
+        made: dict[str, str] = launched(launcher, names, attempts, events, type_key="instance")["machines"]
     except Exception as problem:
         kind = getattr(problem, "kind", None)
         if kind is None:
@@ -336,9 +325,4 @@ def _launched(launcher: _Authorised, names: Sequence[str], attempts: Attempts, e
             fix=getattr(problem, "fix", "") or fix(Kind(kind), launcher.cloud),
             kind=Kind(kind),
         ) from problem
-    instance, market = taken["template"]["instance"], taken["market"]
-    events.say(
-        "launched", f"{count(len(names), 'machine')}: {instance}, {market}", nodes=list(names), instance=instance, market=market
-    )
-    made: dict[str, str] = taken["machines"]
     return made

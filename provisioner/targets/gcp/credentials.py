@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from provisioner.design.decide import REGIONS
+from provisioner.catalog.regions import REGIONS
 from provisioner.errors import Kind, Refused
 from provisioner.launch import gcp
 from provisioner.launch.gcp import Session

@@ -13,6 +13,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
+from provisioner.catalog.filesystems import gib
 from provisioner.design import gcp_disk
 from provisioner.design.attempts import order
 from provisioner.design.model import Design, Group, Node
@@ -124,7 +125,7 @@ def machine(node: Node, market: str, granted: frozenset[Pool], disk: int, count:
 
 def always(design: Design, granted: frozenset[Pool]) -> Taken:
     """The head and login nodes, and what the network is made of."""
-    taken = machine(design.head, "on-demand", granted, -(-design.head_storage // 2**30))
+    taken = machine(design.head, "on-demand", granted, gib(design.head_storage))
     network = design.network
     public = network.access == "public"
     addresses = 1 if public else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from provisioner.catalog.filesystems import gib
 from provisioner.design import gcp_disk
 from provisioner.design.model import Design, Group, Node
 from provisioner.findings import Finding, error, warning
@@ -92,7 +93,7 @@ def _fits(design: Design, name: str, image: dict[str, Any], machines: list[tuple
 
 
 def _disk(design: Design, node: Node, group: Group | None) -> int:
-    return -(-design.head_storage // 2**30) if node is design.head and group is None else gcp_disk.size(node, group)
+    return gib(design.head_storage) if node is design.head and group is None else gcp_disk.size(node, group)
 
 
 def _whose(design: Design, node: Node, group: Group | None) -> str:

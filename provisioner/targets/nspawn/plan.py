@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.bootstrap.seam import HOME, USER, Launcher, Mount, Seam, served, shape_of
-from provisioner.design.decide import REGIONS
+from provisioner.catalog.regions import REGIONS
 from provisioner.design.model import Design, Group, slug
 from provisioner.slurm.conf import Site
 from provisioner.targets import host

@@ -17,9 +17,10 @@ from provisioner.events import Events
 from provisioner.executor.ssh import Ssh, SshExecutor
 from provisioner.findings import Finding
 from provisioner.launch import nspawn as launcher
-from provisioner.launch.resume import Attempts, first_to_be_had
+from provisioner.launch.resume import Attempts
 from provisioner.targets import host, keys
-from provisioner.targets.base import REFUSED, RUN_ID, Intent, Inventory, Resource, Tagged, Zone
+from provisioner.targets.base import RUN_ID, Intent, Inventory, Resource, Tagged, Zone
+from provisioner.targets.launching import launched
 from provisioner.targets.nspawn import cgroups, checks, images, making, network, plan, rehearsal, removal
 from provisioner.targets.nspawn.layout import Layout, runs_folder
 from provisioner.units import count
@@ -151,20 +152,8 @@ def _group(name: str) -> str:
 
 def _launched(names: Sequence[str], attempts: Attempts, events: Events) -> None:
     """All or none, as the first attempt with room for them has it. Raises NotCreated."""
-
-    def refused(attempt: dict[str, Any], problem: Exception) -> None:
-        kind, instance = str(getattr(problem, "kind", "")), attempt["template"]["kind"]
-        events.say(
-            "launch.refused",
-            f"{REFUSED[kind]}: {','.join(names)}: {problem}",
-            nodes=list(names),
-            instance=instance,
-            market=attempt["market"],
-            refusal=kind,
-        )
-
     try:
-        taken = first_to_be_had(launcher, names, attempts, refused)
+        launched(launcher, names, attempts, events, type_key="kind")
     except launcher.Refused as problem:
         room = "ask for fewer nodes, for other types, or for spot: prefer"
         raise NotCreated(
@@ -173,8 +162,6 @@ def _launched(names: Sequence[str], attempts: Attempts, events: Events) -> None:
             fix=room if problem.kind == "CAPACITY" else "burst run again",
             kind=Kind(problem.kind),
         ) from problem
-    kind, market = taken["template"]["kind"], taken["market"]
-    events.say("launched", f"{count(len(names), 'machine')}: {kind}, {market}", nodes=list(names), instance=kind, market=market)
 
 
 def _named(resources: Iterable[Resource]) -> set[tuple[str, str]]:
